@@ -1,0 +1,30 @@
+# make run: try it. make test: every check and the whole suite.
+PYTHON ?= python3.11
+PORT ?= 8000
+export PORT
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: run test lint lock
+
+test: $(VENV)/dev.stamp lint
+	$(PY) -m pytest -n 2
+	$(PY) tests/postgres.py $(PY) -m pytest -n 2
+
+lint: $(VENV)/dev.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	ENV_FILE=tests/environment.env $(PY) -m mypy
+	ENV_FILE=tests/environment.env PYTHONPATH=. $(VENV)/bin/lint-imports
+	ENV_FILE=tests/environment.env $(PY) manage.py makemigrations --check --dry-run
+	ENV_FILE=tests/environment.env $(PY) manage.py check --fail-level WARNING
+
+$(VENV)/dev.stamp: requirements-dev.txt
+	sh mailbelly/run/venv.sh "$(PYTHON)" requirements-dev.txt
+	touch $@
+
+# For whoever refreshes the locks: pip install uv.
+lock:
+	for name in requirements requirements-dev; do \
+	  uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url $$name.in -o $$name.txt; done

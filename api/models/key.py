@@ -1,0 +1,90 @@
+"""A key: shown once, kept as a digest."""
+
+import hashlib
+import secrets
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from webhooks.fields import PublicIdField
+
+SCOPES = (
+    "threads:read",
+    "threads:write",
+    "messages:send",
+    "messages:send_any",
+    "events:read",
+    "webhooks:manage",
+)
+DEFAULT_SCOPES = tuple(scope for scope in SCOPES if scope != "messages:send_any")
+
+
+def digest(key: str) -> str:
+    """Keys carry 256 random bits, so one round of sha256 is enough."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def default_scopes() -> list[str]:
+    return list(DEFAULT_SCOPES)
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def usable(self) -> "ApiKeyQuerySet":
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=Now()), revoked_at=None
+        )
+
+
+class ApiKeyManager(models.Manager["ApiKey"]):
+    def get_queryset(self) -> ApiKeyQuerySet:
+        return ApiKeyQuerySet(self.model, using=self._db)
+
+    def usable(self) -> ApiKeyQuerySet:
+        return self.get_queryset().usable()
+
+    def issue(
+        self,
+        name: str,
+        *,
+        scopes: list[str] | None = None,
+        domains: list[str] | None = None,
+    ) -> tuple["ApiKey", str]:
+        """A new key: the row, and the text that is shown this once."""
+        plain = f"mb_{secrets.token_urlsafe(32)}"
+        row = self.create(
+            name=name,
+            prefix=plain[:10],
+            digest=digest(plain),
+            scopes=default_scopes() if scopes is None else scopes,
+            domains=domains or [],
+        )
+        return row, plain
+
+
+class ApiKey(models.Model):
+    public_id = PublicIdField()
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("begins with"), max_length=10, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(_("scopes"), default=default_scopes)
+    # Empty: all domains.
+    domains = models.JSONField(_("domains"), default=list, blank=True)
+    rate_limit = models.PositiveIntegerField(_("requests a minute"), default=600)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
+    # Written at most once a minute.
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+
+    objects = ApiKeyManager()
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

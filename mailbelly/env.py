@@ -1,0 +1,89 @@
+"""The environment, read in one place: real variables first, then `.env`.
+
+Every secret may also come from a file: `SECRET_KEY_FILE=/run/secrets/key` is read
+when `SECRET_KEY` itself is not set.
+"""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    """`NAME=value` lines; `#` starts a comment line; quotes around a value go."""
+    if not path.is_file():
+        return {}
+    found: dict[str, str] = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals:
+            msg = f"{path}, line {number}: expected NAME=value, found {line!r}."
+            raise ImproperlyConfigured(msg)
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        found[name.strip()] = value
+    return found
+
+
+_values = {
+    **_read_dotenv(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))),
+    **os.environ,
+}
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The value of `name`, or the default; else an error that says how to mend."""
+    value = _values.get(name)
+    if value is None and (path := _values.get(f"{name}_FILE")):
+        try:
+            value = Path(path).read_text("utf-8").strip()
+        except OSError as error:
+            msg = f"{name}_FILE: cannot read {path}: {error.strerror}."
+            raise ImproperlyConfigured(msg) from error
+    if value is not None:
+        return value
+    if default is not None:
+        return default
+    msg = (
+        f"{name} is not set. Put it in the environment or in .env"
+        " (`make run` writes a .env with fresh secrets)."
+    )
+    raise ImproperlyConfigured(msg)
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    value = text(name, "true" if default else "false").lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    msg = f"{name} is {value!r}; write true or false."
+    raise ImproperlyConfigured(msg)
+
+
+def integer(name: str, *, default: int) -> int:
+    value = text(name, str(default))
+    try:
+        return int(value)
+    except ValueError:
+        msg = f"{name} is {value!r}; write a whole number."
+        raise ImproperlyConfigured(msg) from None
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list, separated by commas or blanks."""
+    return text(name, default).replace(",", " ").split()
+
+
+def choose_settings() -> None:
+    """Which settings every door (manage.py, wsgi, worker) boots with."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailbelly.settings")

@@ -1,0 +1,228 @@
+"""One flat table. What the environment may set is listed in docs/configuration.md."""
+
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+from mailbelly import env
+from mailbelly.env import BASE_DIR
+
+VERSION = "0.1.0"
+
+# --- Secrets and switches -------------------------------------------------------
+
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+ENCRYPTION_KEYS = env.words("ENCRYPTION_KEYS")
+DATA_DIR = BASE_DIR / env.text("DATA_DIR", "var")
+
+# --- Addresses ------------------------------------------------------------------
+
+PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = [
+    *env.words("ALLOWED_HOSTS"),
+    _public.hostname or "localhost",
+    *(["localhost", "127.0.0.1", "[::1]"] if DEBUG else []),
+]
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+SECURE_PUBLIC = _public.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_PUBLIC
+SECURE_SSL_REDIRECT = False
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE_PUBLIC else 0
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- The house ------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_q",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "webhooks",
+    "threads",
+    "api",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "mailbelly.urls"
+WSGI_APPLICATION = "mailbelly.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "threads.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+UNFOLD = {"SITE_TITLE": "MailBelly", "SITE_HEADER": "MailBelly"}
+
+# --- Database -------------------------------------------------------------------
+
+_database = dj_database_url.parse(
+    env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'mailbelly.sqlite3'}"),
+    conn_max_age=60,
+    conn_health_checks=True,
+)
+# Merged into what the URL says, never assigned over it.
+_database.setdefault("OPTIONS", {})
+if "sqlite" in _database["ENGINE"]:
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        **_database["OPTIONS"],
+    }
+else:
+    # Binary parameters: a 25 MB original as hex text costs five times its size.
+    _database["OPTIONS"] = {"server_side_binding": True, **_database["OPTIONS"]}
+DATABASES = {"default": _database}
+
+# --- The bell -------------------------------------------------------------------
+
+# retry > timeout * (1 + queue_limit / workers): its clock starts when a task is
+# fetched, not when it starts. Truth lives in our rows; a lost task costs a minute.
+Q_CLUSTER = {
+    "name": "mailbelly",
+    "orm": "default",
+    "workers": 2,
+    "timeout": 120,
+    "retry": 600,
+    "queue_limit": 2,
+    "bulk": 1,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "save_limit": -1,
+    "catch_up": False,
+    "poll": 0.05,
+    "guard_cycle": 0.5,
+    "recycle": 500,
+}
+
+# --- The front desk -------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["api.authentication.BearerKey"],
+    "DEFAULT_PERMISSION_CLASSES": ["api.scopes.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "api.errors.problem_handler",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "MailBelly",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+API_BODY_LIMIT = 25 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT
+
+# --- Outgoing webhooks ----------------------------------------------------------
+
+WEBHOOK_ALLOWED_NETWORKS = env.words("WEBHOOK_ALLOWED_NETWORKS")
+WEBHOOK_PROXY = env.text("WEBHOOK_PROXY", "")
+WEBHOOK_SECRET = env.text("WEBHOOK_SECRET", "")
+
+# --- Mail -----------------------------------------------------------------------
+
+MAIL_SIZE_LIMIT = 25 * 1024 * 1024
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env.text("EMAIL_HOST", "")
+EMAIL_PORT = env.integer("EMAIL_PORT", default=587)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = 30
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "")
+
+# --- Language and time ----------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("nl", "Nederlands"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "mailbelly" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "Europe/Amsterdam"
+
+# --- Files ----------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+
+# --- Logging --------------------------------------------------------------------
+
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}
+
+# --- Tests only -----------------------------------------------------------------
+
+# The name of a step at which the process kills itself, see webhooks/faults.py.
+FAULT_STEP = env.text("FAULT_STEP", "")

@@ -1,0 +1,9 @@
+"""The domain: mail becomes conversation."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ThreadsConfig(AppConfig):
+    name = "threads"
+    verbose_name = _("Threads")

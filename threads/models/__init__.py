@@ -1,0 +1,26 @@
+"""What the domain keeps."""
+
+from threads.models.customer import Customer
+from threads.models.ledger import IngestRecord, Original
+from threads.models.mailboxes import Alias, Mailbox, Source
+from threads.models.message import Attachment, Message, Recipient, Reference
+from threads.models.thread import Tag, Thread, ThreadLink
+from threads.models.user import Team, User
+
+__all__ = [
+    "Alias",
+    "Attachment",
+    "Customer",
+    "IngestRecord",
+    "Mailbox",
+    "Message",
+    "Original",
+    "Recipient",
+    "Reference",
+    "Source",
+    "Tag",
+    "Team",
+    "Thread",
+    "ThreadLink",
+    "User",
+]

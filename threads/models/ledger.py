@@ -1,0 +1,105 @@
+"""The untouched bytes of every mail, and the ledger of every copy we met."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from threads.models.mailboxes import Source
+from webhooks.fields import PublicIdField
+
+
+class Original(models.Model):
+    """One row for the same bytes, however often they came. Never changed."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    size = models.PositiveBigIntegerField()
+    content = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
+class IngestRecord(models.Model):
+    """The ledger: one row per physical copy. It is the truth, not a file's place."""
+
+    class State(models.TextChoices):
+        SEEN = "seen", _("seen")
+        DONE = "done", _("done")
+        DUPLICATE = "duplicate", _("duplicate")
+        QUARANTINED = "quarantined", _("quarantined")
+        OVERSIZE = "oversize", _("oversize")
+        UNFETCHABLE = "unfetchable", _("unfetchable")
+
+    public_id = PublicIdField()
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="records")
+    # Maildir: "" and the base name before ":" (other content under an old name:
+    # name + "#" + hash). IMAP: UIDVALIDITY and UID. Files: "" and sha256.
+    epoch = models.CharField(max_length=32, blank=True)
+    ref = models.CharField(max_length=600)
+    size = models.PositiveBigIntegerField()
+    state = models.CharField(
+        _("state"), max_length=11, choices=State.choices, default=State.SEEN
+    )
+    original = models.ForeignKey(
+        Original, null=True, on_delete=models.PROTECT, related_name="records"
+    )
+    message = models.ForeignKey(
+        "threads.Message", null=True, on_delete=models.SET_NULL, related_name="records"
+    )
+    # The claim of the process that is taking it in; on the database's clock.
+    token = models.UUIDField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.TextField(_("reason"), blank=True)
+    silent = models.BooleanField(default=False)
+    received_at = models.DateTimeField(_("received"), db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("quarantined mail")
+        verbose_name_plural = _("quarantine")
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["source", "epoch", "ref"], name="ingest_record_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "seen",
+                        "done",
+                        "duplicate",
+                        "quarantined",
+                        "oversize",
+                        "unfetchable",
+                    ]
+                ),
+                name="ingest_record_state",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["seen", "done", "duplicate", "quarantined"])
+                | Q(original__isnull=False),
+                name="ingest_record_has_original",
+            ),
+        ]
+        indexes: ClassVar = [
+            # ingest.resume: what a death left between the two commits.
+            models.Index(
+                fields=["source", "id"],
+                name="ingest_record_seen",
+                condition=Q(state="seen"),
+            ),
+            # The quarantine's list.
+            models.Index(
+                fields=["-id"],
+                name="ingest_record_quarantine",
+                condition=Q(state="quarantined"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ref} ({self.state})"

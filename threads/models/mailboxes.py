@@ -1,0 +1,154 @@
+"""An address customers write to, its other names, and where its mail is fetched."""
+
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext_lazy as _
+
+from threads.mail.addresses import normalise
+from webhooks.fields import EncryptedField, PublicIdField
+
+
+def validate_address(value: str) -> None:
+    if not normalise(value):
+        raise ValidationError(
+            _("%(value)s is not an e-mail address. Write it as support@example.com."),
+            code="invalid",
+            params={"value": value},
+        )
+
+
+class MailboxQuerySet(models.QuerySet["Mailbox"]):
+    def within(self, domains: list[str]) -> "MailboxQuerySet":
+        """The mailboxes a key bound to `domains` may see; no domains means all."""
+        return self.filter(domain__in=domains) if domains else self.all()
+
+
+class Mailbox(models.Model):
+    public_id = PublicIdField()
+    address = models.CharField(
+        _("address"), max_length=320, unique=True, validators=[validate_address]
+    )
+    domain = models.CharField(_("domain"), max_length=255, editable=False)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    # authserv-ids (RFC 8601) of the servers in front of this mailbox: only their
+    # verdict on a sender counts.
+    trusted_authserv_ids = models.JSONField(
+        _("trusted authserv-ids"), default=list, blank=True
+    )
+    strict = models.BooleanField(_("strict threads"), default=False)
+    # Keys host, port, username, password and tls ("starttls", "ssl" or "none");
+    # empty means the installation's own server.
+    smtp = EncryptedField(_("SMTP"), default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = MailboxQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("mailbox")
+        verbose_name_plural = _("mailboxes")
+        ordering: ClassVar = ["address"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(address=Lower("address")), name="mailbox_address_lower"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+    def clean(self) -> None:
+        self.address = normalise(self.address) or self.address
+        if Alias.objects.filter(address=self.address).exists():
+            raise ValidationError(
+                {"address": _("This address is already an alias of another mailbox.")}
+            )
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.address = normalise(self.address) or self.address.lower()
+        self.domain = self.address.rpartition("@")[2]
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+class Alias(models.Model):
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.CASCADE, related_name="alias_set"
+    )
+    address = models.CharField(
+        _("address"), max_length=320, unique=True, validators=[validate_address]
+    )
+
+    class Meta:
+        verbose_name = _("alias")
+        verbose_name_plural = _("aliases")
+        ordering: ClassVar = ["address"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(address=Lower("address")), name="alias_address_lower"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+    def clean(self) -> None:
+        self.address = normalise(self.address) or self.address
+        if Mailbox.objects.filter(address=self.address).exists():
+            raise ValidationError({"address": _("This address is already a mailbox.")})
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.address = normalise(self.address) or self.address.lower()
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+class Source(models.Model):
+    class Kind(models.TextChoices):
+        MAILDIR = "maildir", "Maildir"
+        IMAP = "imap", "IMAP"
+        FILES = "files", _("files")
+
+    class Start(models.TextChoices):
+        NOW = "now", _("from now on")
+        SINCE = "since", _("since a date")
+        ALL = "all", _("everything")
+
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.PROTECT, related_name="sources"
+    )
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    # A Maildir's folder; for ad-hoc imports its real path. An IMAP source: its URL
+    # without password.
+    location = models.CharField(_("location"), max_length=1000)
+    settings = EncryptedField(default=dict, blank=True)
+    # Ad-hoc imports (`ingest --maildir`) get an inactive one for their ledger.
+    active = models.BooleanField(_("active"), default=True)
+    start = models.CharField(
+        _("take in"), max_length=5, choices=Start.choices, default=Start.ALL
+    )
+    since = models.DateTimeField(_("since"), null=True, blank=True)
+    report_old = models.BooleanField(_("report old mail to webhooks"), default=True)
+    first_pass_at = models.DateTimeField(null=True, editable=False)
+    uidvalidity = models.CharField(max_length=32, blank=True, editable=False)
+    # The lease: one process reads a source at a time.
+    owner = models.CharField(max_length=200, blank=True, editable=False)
+    token = models.UUIDField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+    last_pass_at = models.DateTimeField(_("last fetched"), null=True, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("source")
+        verbose_name_plural = _("sources")
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["mailbox", "kind", "location"], name="source_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.location}"

@@ -1,0 +1,238 @@
+"""One mail of a thread, in or out."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from threads.models.ledger import Original
+from threads.models.mailboxes import Mailbox
+from threads.models.thread import Thread
+from threads.models.user import User
+from webhooks.fields import PublicIdField
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def within(self, domains: list[str]) -> "MessageQuerySet":
+        """What a key bound to `domains` may see; no domains means all."""
+        return self.filter(mailbox__domain__in=domains) if domains else self.all()
+
+    def with_relations(self) -> "MessageQuerySet":
+        return self.select_related("mailbox", "thread").prefetch_related(
+            "attachment_set"
+        )
+
+
+class Message(models.Model):
+    class Direction(models.TextChoices):
+        INBOUND = "inbound", _("inbound")
+        OUTBOUND = "outbound", _("outbound")
+
+    class Status(models.TextChoices):
+        RECEIVED = "received", _("received")
+        DRAFT = "draft", _("draft")
+        SCHEDULED = "scheduled", _("scheduled")
+        QUEUED = "queued", _("queued")
+        SENDING = "sending", _("sending")
+        SENT = "sent", _("sent")
+        STORED = "stored", _("stored")
+        FAILED = "failed", _("failed")
+        IN_DOUBT = "in_doubt", _("in doubt")
+        BOUNCED = "bounced", _("bounced")
+
+    class Via(models.TextChoices):
+        MAIL = "mail", _("mail")
+        API = "api", _("API")
+        ADMIN = "admin", _("admin")
+        MAILBOX = "mailbox", _("own mail program")
+
+    public_id = PublicIdField()
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.PROTECT, related_name="messages"
+    )
+    thread = models.ForeignKey(
+        Thread, on_delete=models.PROTECT, related_name="messages"
+    )
+    direction = models.CharField(max_length=8, choices=Direction.choices)
+    # Version + sha256 of what the sender wrote, without hop headers (mail.identity).
+    dedupe_key = models.CharField(max_length=66)
+    original = models.ForeignKey(
+        Original, null=True, on_delete=models.PROTECT, related_name="messages"
+    )
+    # Without <>, case kept. Not unique: senders reuse it.
+    message_id = models.CharField(max_length=255, blank=True)
+    # One address, lower-cased, domain in IDNA; empty when From is missing or plural.
+    sender = models.CharField(max_length=320, blank=True)
+    # {"from": [{"address", "name"}], "to": …, "cc": …, "reply_to": …} as written.
+    addresses = models.JSONField(default=dict)
+    # The address of ours it came to, alias or plus-address as written.
+    delivered_to = models.CharField(max_length=320, blank=True)
+    subject = models.CharField(_("subject"), max_length=998, blank=True)
+    body_text = models.TextField(blank=True)
+    # {"reply": [[start, end], …], "quoted": …, "signature": …} into body_text.
+    spans = models.JSONField(default=dict)
+    body_html = models.TextField(blank=True)
+    # The sender's claim, clamped to 1970–2100; received_at is ours.
+    sent_at = models.DateTimeField(null=True)
+    received_at = models.DateTimeField(_("received"), db_default=Now())
+    created_at = models.DateTimeField(db_default=Now())
+
+    auto = models.BooleanField(default=False)
+    bulk = models.BooleanField(default=False)
+    bounce = models.JSONField(null=True)
+    authentication = models.CharField(max_length=7, default="unknown")
+    unverified_sender = models.BooleanField(default=False)
+    via = models.CharField(max_length=7, choices=Via.choices, default=Via.MAIL)
+    imported = models.BooleanField(default=False)
+    repaired = models.BooleanField(default=False)
+    message_id_reused = models.BooleanField(default=False)
+    is_first = models.BooleanField(default=False)
+    defects = models.JSONField(default=list)
+    why_rule = models.CharField(max_length=32)
+    why_evidence = models.CharField(max_length=500)
+
+    status = models.CharField(
+        _("status"), max_length=9, choices=Status.choices, default=Status.RECEIVED
+    )
+    # Outbound only: who wrote it, and its way through SMTP. The lease is on the
+    # database's clock; data_started says that a death now leaves doubt.
+    author = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="messages"
+    )
+    actor = models.JSONField(default=dict)
+    envelope_from = models.CharField(max_length=320, blank=True)
+    closes = models.BooleanField(default=False)
+    next_at = models.DateTimeField(null=True)
+    token = models.UUIDField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    data_started = models.BooleanField(default=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_detail = models.CharField(max_length=500, blank=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["mailbox", "dedupe_key"], name="message_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(direction="inbound", status="received")
+                | Q(direction="outbound") & ~Q(status="received"),
+                name="message_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(authentication__in=["pass", "fail", "unknown"]),
+                name="message_authentication",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="draft") | Q(original__isnull=False),
+                name="message_has_original",
+            ),
+        ]
+        indexes: ClassVar = [
+            # matching: the mails that an id names.
+            models.Index(fields=["mailbox", "message_id"], name="message_by_id"),
+            # GET /threads/:id: its newest hundred.
+            models.Index(fields=["thread", "-id"], name="message_of_thread"),
+            # smtp.claim: what is due to go out.
+            models.Index(
+                fields=["next_at", "id"],
+                name="message_due",
+                condition=Q(status="queued"),
+            ),
+            # smtp.recover: leases that ran out.
+            models.Index(
+                fields=["claimed_until"],
+                name="message_lease",
+                condition=Q(status="sending"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or self.public_id
+
+    def span_text(self, kind: str) -> str:
+        """The pieces of body_text that are `reply`, `quoted` or `signature`."""
+        return "".join(
+            self.body_text[start:end] for start, end in self.spans.get(kind, [])
+        )
+
+
+class Reference(models.Model):
+    """An id in In-Reply-To or References of a message."""
+
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE)
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, related_name="references"
+    )
+    position = models.PositiveSmallIntegerField()
+    referenced = models.CharField(max_length=255)
+
+    class Meta:
+        ordering: ClassVar = ["message", "position"]
+        indexes: ClassVar = [
+            # matching: the mails that refer to an id.
+            models.Index(fields=["mailbox", "referenced"], name="reference_by_id")
+        ]
+
+    def __str__(self) -> str:
+        return self.referenced
+
+
+class Recipient(models.Model):
+    """An envelope recipient of an outbound message, with its own fate."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+        BOUNCED = "bounced", _("bounced")
+
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, related_name="recipients"
+    )
+    address = models.CharField(max_length=320)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    detail = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["message", "address"], name="recipient_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.state})"
+
+
+class Attachment(models.Model):
+    """Metadata; the bytes are read from the original, by part number."""
+
+    public_id = PublicIdField()
+    message = models.ForeignKey(Message, on_delete=models.CASCADE)
+    part = models.PositiveSmallIntegerField()
+    filename = models.CharField(_("file name"), max_length=255, blank=True)
+    content_type = models.CharField(max_length=255)
+    size = models.PositiveBigIntegerField()
+    inline = models.BooleanField(default=False)
+    content_id = models.CharField(max_length=255, blank=True)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("attachment")
+        verbose_name_plural = _("attachments")
+        ordering: ClassVar = ["message", "part"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["message", "part"], name="attachment_part")
+        ]
+
+    def __str__(self) -> str:
+        return self.filename or self.content_type

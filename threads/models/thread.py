@@ -1,0 +1,167 @@
+"""One conversation."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from threads.models.customer import Customer
+from threads.models.mailboxes import Mailbox
+from threads.models.user import Team, User
+from webhooks.fields import PublicIdField
+
+
+class Tag(models.Model):
+    name = models.CharField(_("name"), max_length=50, unique=True)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ThreadQuerySet(models.QuerySet["Thread"]):
+    def within(self, domains: list[str]) -> "ThreadQuerySet":
+        """What a key bound to `domains` may see; no domains means all."""
+        return self.filter(mailbox__domain__in=domains) if domains else self.all()
+
+    def standing(self) -> "ThreadQuerySet":
+        """Those with messages of their own: not merged away."""
+        return self.filter(last_message__isnull=False)
+
+    def with_relations(self) -> "ThreadQuerySet":
+        """All that one thread's JSON needs, in two statements."""
+        return self.select_related(
+            "mailbox", "assignee", "team", "customer"
+        ).prefetch_related("tags")
+
+
+class Thread(models.Model):
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        PENDING = "pending", _("pending")
+        CLOSED = "closed", _("closed")
+        SPAM = "spam", _("spam")
+
+    class Priority(models.TextChoices):
+        LOW = "low", _("low")
+        NORMAL = "normal", _("normal")
+        HIGH = "high", _("high")
+        URGENT = "urgent", _("urgent")
+
+    public_id = PublicIdField()
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.PROTECT, related_name="threads"
+    )
+    subject = models.CharField(_("subject"), max_length=998, blank=True)
+    status = models.CharField(
+        _("status"), max_length=7, choices=Status.choices, default=Status.OPEN
+    )
+    priority = models.CharField(
+        _("priority"), max_length=6, choices=Priority.choices, default=Priority.NORMAL
+    )
+    assignee = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="threads",
+        verbose_name=_("assignee"),
+    )
+    team = models.ForeignKey(
+        Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
+    )
+    tags = models.ManyToManyField(
+        Tag, blank=True, related_name="threads", verbose_name=_("tags")
+    )
+    customer = models.ForeignKey(
+        Customer, null=True, on_delete=models.PROTECT, related_name="threads"
+    )
+    # The customer's first inbound mail in this domain began this thread.
+    customer_is_new = models.BooleanField(default=False)
+    # [{"address", "name"}]: the customer, people lent by mails that are no leaves,
+    # To and Cc of our own mail. Kept by ingest and outbound.
+    participants = models.JSONField(default=list)
+    # Public ids of the threads that mails of this one refer to without a link.
+    related = models.JSONField(default=list)
+    merged_ids = models.JSONField(default=list)
+    merged_into = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="merged_set"
+    )
+    message_count = models.PositiveIntegerField(_("messages"), default=0)
+    # The number of the newest event; the next one gets sequence + 1.
+    sequence = models.PositiveIntegerField(default=0)
+    # Newest activity, and the list's cursor: unique, so that equal times can't make
+    # a page repeat for ever. Null once merged.
+    last_message = models.OneToOneField(
+        "threads.Message", null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    last_message_at = models.DateTimeField(_("last message"), null=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    updated_at = models.DateTimeField(_("changed"), db_default=Now())
+    closed_at = models.DateTimeField(null=True)
+    snoozed_until = models.DateTimeField(null=True)
+
+    objects = ThreadQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("thread")
+        verbose_name_plural = _("threads")
+        ordering: ClassVar = ["-last_message"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(status__in=["open", "pending", "closed", "spam"]),
+                name="thread_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__in=["low", "normal", "high", "urgent"]),
+                name="thread_priority",
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into=None) | Q(last_message=None),
+                name="thread_merged_is_empty",
+            ),
+        ]
+        indexes: ClassVar = [
+            # GET /threads?status=, and the same of one mailbox.
+            models.Index(fields=["status", "-last_message"], name="thread_by_status"),
+            models.Index(
+                fields=["mailbox", "status", "-last_message"], name="thread_by_mailbox"
+            ),
+            # "My threads".
+            models.Index(
+                fields=["assignee", "status", "-last_message"],
+                name="thread_by_assignee",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or str(_("(no subject)"))
+
+
+class ThreadLink(models.Model):
+    """What staff joined or split, remembered: new mail follows it."""
+
+    class Kind(models.TextChoices):
+        LINK = "link", _("link")
+        CUT = "cut", _("cut")
+
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE)
+    a = models.ForeignKey("threads.Message", on_delete=models.CASCADE, related_name="+")
+    b = models.ForeignKey("threads.Message", on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=4, choices=Kind.choices)
+    by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["a", "b", "kind"], name="thread_link_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.a_id}–{self.b_id}"

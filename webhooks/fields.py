@@ -1,0 +1,114 @@
+"""The two column types of the house: public ids and encrypted values."""
+
+import json
+import secrets
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+if TYPE_CHECKING:
+    _CharField = models.CharField[str, str]
+    _TextField = models.TextField[Any, Any]
+else:
+    _CharField = models.CharField
+    _TextField = models.TextField
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TIME_DIGITS = 8
+_RANDOM_DIGITS = 16
+PUBLIC_ID_LENGTH = 1 + _TIME_DIGITS + _RANDOM_DIGITS
+
+
+def _base36(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, 36)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))
+
+
+def public_id() -> str:
+    """`c`, 8 base-36 digits of Unix milliseconds, 16 random: sorts by time.
+
+    >>> len(public_id())
+    25
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    return (
+        "c"
+        + _base36(milliseconds, _TIME_DIGITS)
+        + _base36(secrets.randbelow(36**_RANDOM_DIGITS), _RANDOM_DIGITS)
+    )
+
+
+class PublicIdField(_CharField):
+    """The id that the outside sees; the primary key stays inside."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.update(
+            max_length=PUBLIC_ID_LENGTH, unique=True, editable=False, default=public_id
+        )
+        super().__init__(*args, **kwargs)
+
+
+class UnreadableSecretError(Exception):
+    """A stored value that none of ENCRYPTION_KEYS opens."""
+
+
+@cache
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    if not keys:
+        msg = (
+            "ENCRYPTION_KEYS is not set; it protects stored secrets. Make one with:"
+            ' python -c "from cryptography.fernet import Fernet;'
+            ' print(Fernet.generate_key().decode())"'
+        )
+        raise ImproperlyConfigured(msg)
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except ValueError as error:
+        msg = f"ENCRYPTION_KEYS: {error}"
+        raise ImproperlyConfigured(msg) from error
+
+
+def encrypt(value: Any) -> str:
+    plain = json.dumps(value, ensure_ascii=False).encode()
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(plain).decode()
+
+
+def decrypt(token: str) -> Any:
+    """Raises `UnreadableSecretError` rather than hand out ciphertext."""
+    try:
+        plain = _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode())
+    except InvalidToken:
+        msg = (
+            "A stored secret can't be decrypted. Put the key it was written with back"
+            " into ENCRYPTION_KEYS, after the first one."
+        )
+        raise UnreadableSecretError(msg) from None
+    return json.loads(plain)
+
+
+class EncryptedField(_TextField):
+    """Any JSON value, encrypted with the first of ENCRYPTION_KEYS.
+
+    It can't be searched, and it raises when no key opens it: a mail server must
+    never be sent ciphertext as a password.
+    """
+
+    def from_db_value(self, value: str | None, *_: object) -> Any:
+        return None if value is None else decrypt(value)
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else encrypt(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return str(self.get_prep_value(self.value_from_object(obj)))

@@ -1,0 +1,17 @@
+"""What the post office keeps."""
+
+from webhooks.models.delivery import Attempt, Delivery
+from webhooks.models.event import Event, EventBody
+from webhooks.models.lease import DrainLease, Heartbeat
+from webhooks.models.webhook import Secret, Webhook
+
+__all__ = [
+    "Attempt",
+    "Delivery",
+    "DrainLease",
+    "Event",
+    "EventBody",
+    "Heartbeat",
+    "Secret",
+    "Webhook",
+]

@@ -1,0 +1,130 @@
+"""One event on its way to one webhook, and each HTTP request of that way."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from webhooks.fields import PublicIdField
+from webhooks.models.event import Event, EventBody
+from webhooks.models.webhook import Webhook
+
+
+class Delivery(models.Model):
+    class State(models.TextChoices):
+        PENDING = "pending", _("pending")
+        CLAIMED = "claimed", _("claimed")
+        SUCCEEDED = "succeeded", _("succeeded")
+        EXHAUSTED = "exhausted", _("exhausted")
+        HELD = "held", _("held")
+        CANCELLED = "cancelled", _("cancelled")
+
+    public_id = PublicIdField()
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    body = models.ForeignKey(EventBody, on_delete=models.CASCADE, related_name="+")
+    replay_no = models.PositiveIntegerField(default=0)
+    state = models.CharField(
+        _("state"), max_length=9, choices=State.choices, default=State.PENDING
+    )
+    # The lease: results count only with this token, and only until then. Both are
+    # on the database's clock.
+    token = models.UUIDField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    lost_leases = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(_("next attempt"), db_default=Now())
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["event", "webhook", "replay_no"], name="delivery_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[
+                        "pending",
+                        "claimed",
+                        "succeeded",
+                        "exhausted",
+                        "held",
+                        "cancelled",
+                    ]
+                ),
+                name="delivery_state",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="claimed")
+                | Q(token__isnull=False, claimed_until__isnull=False),
+                name="delivery_claim_has_lease",
+            ),
+        ]
+        indexes: ClassVar = [
+            # delivery.claim: what is due for a webhook, oldest first.
+            models.Index(
+                fields=["webhook", "next_at", "id"],
+                name="delivery_due",
+                condition=Q(state="pending"),
+            ),
+            # delivery.claim: how many of a webhook are in flight.
+            models.Index(
+                fields=["webhook", "claimed_until"],
+                name="delivery_in_flight",
+                condition=Q(state="claimed"),
+            ),
+            # delivery.recover: leases that ran out.
+            models.Index(
+                fields=["claimed_until"],
+                name="delivery_lease",
+                condition=Q(state="claimed"),
+            ),
+            # GET /webhooks/:id/deliveries, newest first.
+            models.Index(fields=["webhook", "-id"], name="delivery_of_webhook"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.state})"
+
+
+class Attempt(models.Model):
+    """Append-only. Never holds a secret or a header value of ours."""
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="attempt_set"
+    )
+    number = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    dns_ms = models.PositiveIntegerField(null=True)
+    connect_ms = models.PositiveIntegerField(null=True)
+    first_byte_ms = models.PositiveIntegerField(null=True)
+    peer = models.CharField(max_length=64, blank=True)
+    peer_public = models.BooleanField(default=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=64, blank=True)
+    error_detail = models.CharField(max_length=500, blank=True)
+    response_excerpt = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["delivery", "number"], name="attempt_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number}: {self.status or self.error}"
