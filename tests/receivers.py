@@ -1,0 +1,114 @@
+"""Real receivers: HTTP servers that keep what they were sent."""
+
+import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic, sleep
+
+
+class Receiver:
+    """Answers in turn, the last one for ever: (status, headers, body)."""
+
+    def __init__(self, *answers, delay=0.0):
+        self.answers = list(answers) or [(204, {}, b"")]
+        self.delay = delay
+        self.requests = []
+        self.in_flight = self.most_in_flight = 0
+        self.lock = threading.Lock()
+
+    def answer(self, handler):
+        with self.lock:
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        body = handler.rfile.read(int(handler.headers.get("content-length") or 0))
+        sleep(self.delay)
+        with self.lock:
+            self.requests.append((handler.path, dict(handler.headers.items()), body))
+            self.in_flight -= 1
+            status, headers, content = (
+                self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            )
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("content-length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    def wait_for(self, count, seconds=20.0):
+        """The first `count` requests; fails when they do not come."""
+        end = monotonic() + seconds
+        while len(self.requests) < count:
+            assert monotonic() < end, f"{len(self.requests)} of {count} requests came"
+            sleep(0.01)
+        return self.requests[:count]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
+@contextmanager
+def receiving(*answers, delay=0.0):
+    """A receiver on loopback; `receiver.url` is its address."""
+    receiver = Receiver(*answers, delay=delay)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            receiver.answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    receiver.url = f"http://127.0.0.1:{server.server_port}/"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def talking(*chunks, pause=0.0, hold=0.0):
+    """A raw TCP server that reads a request and then says these bytes, slowly."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+    state = {"connections": 0}
+
+    def serve():
+        listener.settimeout(0.1)
+        while not stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            state["connections"] += 1
+            threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+    def talk(connection):
+        with connection:
+            connection.recv(65536)
+            try:
+                for chunk in chunks:
+                    connection.sendall(chunk)
+                    if stop.wait(pause):
+                        return
+                stop.wait(hold)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", state
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()

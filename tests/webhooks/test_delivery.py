@@ -1,0 +1,357 @@
+"""Deliveries reach their receivers, signed, once; or say why not."""
+
+import json
+import threading
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from tests.receivers import receiving
+from webhooks import outbox, results, subscriptions
+from webhooks.claims import claim, recover
+from webhooks.delivery import drain
+from webhooks.leases import in_seconds
+from webhooks.models import Attempt, Delivery, Event, EventBody, Webhook
+from webhooks.results import Job, Result
+from webhooks.transport import Outcome
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run():
+    return drain(budget_seconds=20)
+
+
+def states():
+    return Counter(Delivery.objects.values_list("state", flat=True))
+
+
+def test_an_event_arrives_verified_by_both_signatures(webhook, publish):
+    with receiving() as receiver:
+        hook = webhook(receiver.url)
+        event = publish()[0]
+        run()
+        _, headers, body = receiver.requests[0]
+    secret = hook.secrets.get().value
+    Verifier(secret).verify(body.decode(), {k.lower(): v for k, v in headers.items()})
+    assert headers["webhook-id"] == event.public_id
+    assert headers["X-MailBelly-Event"] == "message.received"
+    assert headers["X-MailBelly-Attempt"] == "1"
+    assert bytes(EventBody.objects.get().body) == body
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("succeeded", 1)
+    assert Attempt.objects.get().status == 204
+    assert Webhook.objects.get().last_success_at is not None
+
+
+def test_the_seven_flat_keys_stand_first_and_are_always_strings(webhook, publish):
+    publish()
+    body = json.loads(bytes(EventBody.objects.get().body))
+    assert list(body)[:7] == [
+        "event",
+        "thread_id",
+        "from",
+        "to",
+        "subject",
+        "body_text",
+        "timestamp",
+    ]
+    assert all(isinstance(body[key], str) for key in list(body)[:7])
+    assert list(body)[7:12] == ["id", "sequence", "mailbox", "domain", "truncated"]
+
+
+def test_two_live_secrets_both_sign(webhook, publish):
+    with receiving() as receiver:
+        hook = webhook(receiver.url)
+        hook.secrets.create()
+        publish()
+        run()
+        _, headers, body = receiver.requests[0]
+    for secret in hook.secrets.all():
+        lower = {k.lower(): v for k, v in headers.items()}
+        Verifier(secret.value).verify(body.decode(), lower)
+    assert len(headers["X-MailBelly-Signature-256"].split()) == 2
+
+
+def test_a_failure_is_tried_again_with_the_same_id_and_bytes(webhook, publish):
+    with receiving((500, {}, b"oops"), (204, {}, b"")) as receiver:
+        webhook(receiver.url)
+        publish()
+        run()
+        delivery = Delivery.objects.get()
+        assert delivery.state == "pending"
+        wait = (delivery.next_at - delivery.created_at).total_seconds()
+        assert 3.9 <= wait <= 8
+        Delivery.objects.update(next_at=Now())
+        run()
+    (_, one, body), (_, two, again) = receiver.requests
+    assert one["webhook-id"] == two["webhook-id"]
+    assert body == again
+    assert two["X-MailBelly-Attempt"] == "2"
+    first = Attempt.objects.order_by("number").first()
+    assert (first.status, first.error) == (500, "http_500")
+    assert first.response_excerpt == "oops"
+    assert Webhook.objects.get().failing_since is None
+
+
+def test_after_ten_attempts_it_is_given_up_and_stays_visible(webhook, publish):
+    with receiving((500, {}, b"")) as receiver:
+        webhook(receiver.url)
+        publish()
+        for _ in range(10):
+            run()
+            Delivery.objects.update(next_at=Now())
+        run()
+        assert len(receiver.requests) == 10
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("exhausted", 10)
+
+
+def test_the_schedule_takes_seventy_six_hours():
+    assert sum(results.RETRY_SECONDS) == 272_105
+    assert results.next_delay(1, 3600.0) == 3600.0
+
+
+def test_redirects_are_failures_and_never_followed(webhook, publish):
+    with receiving() as target, receiving((307, {"location": target.url}, b"")) as r:
+        webhook(r.url)
+        publish()
+        run()
+        assert target.requests == []
+    assert Attempt.objects.get().status == 307
+
+
+def test_410_switches_the_webhook_off_and_holds_the_rest(webhook, publish):
+    with receiving((410, {}, b"")) as receiver:
+        webhook(receiver.url, max_in_flight=1)
+        publish(3)
+        run()
+        assert len(receiver.requests) == 1
+    assert Webhook.objects.get().state == "off"
+    assert states() == {"exhausted": 1, "held": 2}
+
+
+def test_retry_after_is_obeyed_and_pauses_the_webhook(webhook, publish):
+    with receiving((429, {"retry-after": "3600"}, b"")) as receiver:
+        webhook(receiver.url, max_in_flight=1)
+        publish(2)
+        run()
+        assert len(receiver.requests) == 1
+    hook = Webhook.objects.get()
+    assert hook.failing_since is None
+    soon = Webhook.objects.filter(breaker_until__gt=in_seconds(3500))
+    assert soon.exists()
+    assert Delivery.objects.filter(next_at__gt=in_seconds(3500)).count() == 1
+
+
+def test_while_paused_nothing_is_dropped_and_enabling_sends_it(webhook, publish):
+    with receiving() as receiver:
+        hook = webhook(receiver.url)
+        publish()
+        subscriptions.change(hook, {"state": "paused"})
+        publish()
+        run()
+        assert receiver.requests == []
+        assert states() == {"held": 2}
+        subscriptions.enable(hook)
+        run()
+        assert len(receiver.requests) == 2
+
+
+def test_a_deleted_webhook_is_told_nothing(webhook, publish):
+    with receiving() as receiver:
+        hook = webhook(receiver.url)
+        publish()
+        subscriptions.delete(hook)
+        publish()
+        run()
+        assert receiver.requests == []
+    assert states() == {"cancelled": 1}
+
+
+def test_a_replay_has_the_same_id_and_bytes(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url)
+        publish()
+        run()
+        outbox.replay(Delivery.objects.get())
+        run()
+    (_, one, body), (_, two, again) = receiver.requests
+    assert (one["webhook-id"], body) == (two["webhook-id"], again)
+
+
+def test_a_test_event_goes_to_one_webhook_and_not_into_the_log(webhook):
+    with receiving() as receiver:
+        hook = webhook(receiver.url)
+        outbox.test(hook, "webhook.test")
+        run()
+        body = json.loads(receiver.requests[0][2])
+    assert (body["event"], body["test"], body["sequence"]) == ("webhook.test", True, 0)
+    assert body["id"] == Event.objects.get().public_id
+    assert Event.objects.get().position is None
+
+
+def test_each_webhook_hears_what_it_asked_for(webhook, publish):
+    url = "http://127.0.0.1:9999/"
+    webhook(url, events=["thread.closed"])
+    webhook(url, domains=["ander.nl"])
+    webhook(url, mailboxes=["info@shop.nl"])
+    webhook(url, include_auto=False)
+    webhook(url, include_spam=True)
+    publish(auto=True)
+    assert Delivery.objects.count() == 1
+    publish(spam=True)
+    assert Delivery.objects.count() == 2
+    publish(silent=True)
+    assert Delivery.objects.count() == 2
+
+
+def test_a_bare_webhook_gets_no_text(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url, include_body=False)
+        publish(data={"message": {"reply_text": "geheim"}})
+        run()
+        body = json.loads(receiver.requests[0][2])
+    assert body["body_text"] == ""
+    assert "reply_text" not in body["message"]
+    formats = EventBody.objects.values_list("format", flat=True)
+    assert sorted(formats) == ["bare", "full"]
+
+
+def test_an_event_needs_its_transaction(db):
+    with pytest.raises(transaction.TransactionManagementError):
+        outbox.publish([outbox.NewEvent(type="thread.created", cause="x")])
+
+
+def test_the_same_cause_is_never_told_twice(db):
+    new = outbox.NewEvent(type="thread.created", cause="x")
+    with transaction.atomic():
+        outbox.publish([new])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        outbox.publish([new])
+
+
+# --- Leases ----------------------------------------------------------------------
+
+
+def test_a_lost_lease_is_due_again_and_a_late_result_changes_nothing(webhook, publish):
+    webhook("http://127.0.0.1:9999/")
+    publish()
+    token = uuid4()
+    assert claim(token, room=8, unhealthy_room=8) == 1
+    late = Job.of(Delivery.objects.get(), lease_ends=0.0)
+    Delivery.objects.update(claimed_until=in_seconds(-1))
+    assert recover() == 1
+    assert claim(uuid4(), room=8, unhealthy_room=8) == 1
+    results.record([Result(late, Delivery.objects.get().created_at, Outcome(204))])
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.lost_leases) == ("claimed", 1)
+    assert Attempt.objects.count() == 0
+
+
+def test_a_mail_that_kills_its_worker_five_times_is_given_up(webhook, publish):
+    webhook("http://127.0.0.1:9999/")
+    publish()
+    for _ in range(5):
+        claim(uuid4(), room=8, unhealthy_room=8)
+        Delivery.objects.update(claimed_until=in_seconds(-1))
+        recover()
+    assert states() == {"exhausted": 1}
+
+
+def test_a_lease_too_short_for_a_send_goes_back_unsent(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url)
+        publish()
+        claim(uuid4(), room=8, unhealthy_room=8)
+        job = Job.of(Delivery.objects.get(), lease_ends=0.0)
+        results.record([Result(job, Delivery.objects.get().created_at, None)])
+        assert receiver.requests == []
+    assert states() == {"pending": 1}
+
+
+def test_many_claimers_take_each_delivery_once_and_keep_the_cap(webhook, publish):
+    for number in range(5):
+        webhook(f"http://127.0.0.1:9999/{number}", max_in_flight=4)
+    publish(40)
+    tokens = [uuid4() for _ in range(4)]
+    taken = []
+
+    def work(token):
+        try:
+            taken.extend(claim(token, room=100, unhealthy_room=100) for _ in range(3))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(token,)) for token in tokens]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    claimed = Delivery.objects.filter(state="claimed")
+    assert claimed.count() == sum(taken)
+    per_webhook = Counter(claimed.values_list("webhook", flat=True))
+    assert set(per_webhook.values()) == {4}
+
+
+def test_failing_webhooks_use_a_quarter_of_the_senders(webhook, publish):
+    for number in range(10):
+        webhook(f"http://127.0.0.1:9999/{number}")
+    Webhook.objects.update(failing_since=Now())
+    publish(4)
+    assert claim(uuid4(), room=96, unhealthy_room=8) == 8
+
+
+def test_the_receiver_never_sees_more_at_once_than_the_cap(webhook, publish):
+    with receiving(delay=0.05) as receiver:
+        webhook(receiver.url, max_in_flight=3)
+        publish(20)
+        run()
+        assert len(receiver.requests) == 20
+        assert receiver.most_in_flight <= 3
+
+
+def test_a_backlog_costs_at_most_a_third_of_a_statement_a_delivery(webhook, publish):
+    """G12: twenty webhooks, cap 4 each; BEGIN and COMMIT not counted."""
+    with receiving() as receiver:
+        for number in range(20):
+            webhook(f"{receiver.url}{number}")
+        publish(50)
+        with CaptureQueriesContext(connection) as statements:
+            run()
+        assert len(receiver.requests) == 1000
+    framing = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+    counted = [q for q in statements if not q["sql"].startswith(framing)]
+    assert states() == {"succeeded": 1000}
+    assert len(counted) / 1000 <= 0.3, len(counted) / 1000
+
+
+def test_publishing_costs_the_same_for_one_event_as_for_many(webhook, publish):
+    webhook("http://127.0.0.1:9999/")
+    with CaptureQueriesContext(connection) as one:
+        publish(1)
+    with CaptureQueriesContext(connection) as many:
+        publish(50)
+    assert len(many) == len(one)
+
+
+def test_attempts_and_lost_leases_add_up(webhook, publish):
+    with receiving((500, {}, b"")) as receiver:
+        webhook(receiver.url)
+        publish()
+        run()
+        Delivery.objects.update(next_at=Now())
+        claim(uuid4(), room=8, unhealthy_room=8)
+        Delivery.objects.update(claimed_until=Now() - timedelta(seconds=1))
+        recover()
+        Delivery.objects.update(next_at=Now())
+        run()
+    delivery = Delivery.objects.get(attempts=F("lost_leases") + 2)
+    assert Attempt.objects.filter(delivery=delivery).count() == 2

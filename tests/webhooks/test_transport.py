@@ -1,0 +1,219 @@
+"""One guarded POST: it ends in time, goes where it may, and keeps nothing."""
+
+import gzip
+from ipaddress import ip_address
+from time import monotonic
+
+import pytest
+
+from tests.receivers import receiving, talking
+from webhooks.addresses import AddressRefusedError, Policy, is_public
+from webhooks.transport import EXCERPT_BYTES, Transport
+
+LOOPBACK = Policy.of(["127.0.0.0/8"])
+
+
+def post(url, policy=LOOPBACK, timeout=5.0, transport=None, **headers):
+    return (transport or Transport(policy)).post(url, b"{}", headers, timeout=timeout)
+
+
+def test_a_204_is_success():
+    with receiving() as receiver:
+        outcome = post(receiver.url)
+    assert outcome.success
+    assert outcome.peer == "127.0.0.1"
+    assert not outcome.peer_public
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b"HTTP/1.1 200 OK\r\n", *[b"X-Drip: 1\r\n"] * 100],
+        [b"H", *[b"T"] * 100],
+    ],
+)
+def test_a_dripping_receiver_is_cut_off_at_the_deadline(chunks):
+    begun = monotonic()
+    with talking(*chunks, pause=0.1) as (url, _):
+        outcome = post(url, timeout=1.0)
+    assert monotonic() - begun < 2.0
+    assert (outcome.error, outcome.status) == ("timeout", None)
+    assert not outcome.success
+
+
+def test_a_body_that_never_ends_is_cut_off_at_the_deadline():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    with talking(head, *[b"x"] * 100, pause=0.1) as (url, _):
+        outcome = post(url, timeout=1.0)
+    assert outcome.error == "timeout"
+
+
+def test_a_receiver_that_says_nothing_is_a_timeout():
+    with talking(hold=10) as (url, _):
+        assert post(url, timeout=0.5).error == "timeout"
+
+
+def test_the_end_of_the_stream_within_the_headers_is_no_success():
+    with talking(b"HTTP/1.1 200 OK\r\nX-Half: ") as (url, _):
+        outcome = post(url)
+    assert outcome.error == "incomplete_answer"
+    assert not outcome.success
+
+
+def test_an_empty_answer_is_a_closed_connection():
+    with talking() as (url, _):
+        assert post(url).error == "connection_closed"
+
+
+def test_a_compressed_bomb_is_not_unpacked():
+    bomb = gzip.compress(b"0" * 10_000_000)
+    with receiving((200, {"content-encoding": "gzip"}, bomb)) as receiver:
+        outcome = post(receiver.url)
+    assert outcome.success
+    assert len(outcome.excerpt) == EXCERPT_BYTES
+
+
+def test_cookies_are_never_sent_back():
+    with receiving((204, {"set-cookie": "a=b; Path=/"}, b"")) as receiver:
+        transport = Transport(LOOPBACK)
+        post(receiver.url, transport=transport)
+        post(receiver.url, transport=transport)
+        assert all("Cookie" not in headers for _, headers, _ in receiver.requests)
+
+
+def test_proxies_and_netrc_of_the_environment_are_ignored(monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login x password y\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9999/")
+    with receiving() as receiver:
+        assert post(receiver.url).success
+        assert "Authorization" not in receiver.requests[0][1]
+
+
+def test_a_connection_is_reused():
+    with talking(b"HTTP/1.1 204 No Content\r\n\r\n", hold=2) as (url, state):
+        post(url)
+        assert state["connections"] == 1
+
+
+def test_a_stale_connection_is_tried_once_more_within_the_attempt():
+    answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+    with talking(answer) as (url, state):
+        transport = Transport(LOOPBACK)
+        assert post(url, transport=transport).success
+        assert post(url, transport=transport).success
+        assert state["connections"] == 2
+
+
+def test_a_name_that_points_inside_is_refused_when_it_is_connected_to():
+    with receiving() as receiver:
+        url = receiver.url.replace("127.0.0.1", "localhost")
+        outcome = post(url, policy=Policy())
+        assert receiver.requests == []
+    assert outcome.error == "address_refused"
+
+
+def test_a_name_that_does_not_resolve_is_an_error_to_try_again():
+    outcome = post("https://does-not-exist.invalid/")
+    assert outcome.error == "dns_error"
+
+
+PRIVATE = [
+    "127.0.0.1",
+    "127.1.2.3",
+    "0.0.0.0",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "100.100.100.200",
+    "192.0.0.192",
+    "198.18.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "224.0.0.1",
+    "168.63.129.16",
+    "::1",
+    "::",
+    "::ffff:127.0.0.1",
+    "::127.0.0.1",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::1",
+    "2002:7f00:1::",
+    "2001::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+    "5f00::1",
+    "3fff::1",
+    "2001:db8::1",
+    "100::1",
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_inside_is_never_public(address):
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"])
+def test_an_address_outside_is_public(address):
+    assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://0x7f.1/",
+        "https://2130706433/",
+        "https://0177.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://localhost/",
+        "https://localhost./",
+        "https://a.localhost/",
+        "https://user@example.com/",
+        "https://ok@127.0.0.1/",
+        "https://127.0.0.1#@ok/",
+        "https://127.0.0.1\\@ok/",
+        "https://exa mple.com/",
+        "https://example.com/\tx",
+        "https://example.com:22/",
+        "https://example.com:99999/",
+        "https://%31.1.1.1/",
+        "file:///etc/passwd",
+        "gopher://x/",
+        "https:///x",
+        "https://127。0。0。1/",
+        "https://bücher.de/",
+        "https://example.com/" + "x" * 2048,
+    ],
+)
+def test_a_url_that_can_never_be_told_is_refused(url):
+    with pytest.raises(AddressRefusedError):
+        Policy().check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.com/", "https://example.com:8443/x?y=z", "https://1.1.1.1/"],
+)
+def test_a_public_https_url_is_fine(url):
+    Policy().check_url(url)
+
+
+def test_an_allowed_network_lets_in_exactly_that_network():
+    allowed = Policy.of(["10.1.0.0/16", "hooks.internal"])
+    allowed.check_url("http://10.1.2.3:8080/")
+    allowed.check_url("http://hooks.internal/")
+    with pytest.raises(AddressRefusedError) as refused:
+        allowed.check_url("http://10.2.0.1/")
+    assert refused.value.mend == "WEBHOOK_ALLOWED_NETWORKS=10.2.0.1/32"

@@ -1,0 +1,69 @@
+"""Mistakes in the configuration of this room, said at start."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
+
+from webhooks.addresses import Policy
+
+
+@register()
+def encryption_keys(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Without a key no secret can be stored; with a wrong one none can be read."""
+    del app_configs
+    hint = (
+        'Make one with: python -c "from cryptography.fernet import Fernet;'
+        ' print(Fernet.generate_key().decode())"'
+    )
+    if not settings.ENCRYPTION_KEYS:
+        return [Error("ENCRYPTION_KEYS is not set.", hint=hint, id="webhooks.E001")]
+    try:
+        for key in settings.ENCRYPTION_KEYS:
+            Fernet(key)
+    except ValueError as error:
+        return [Error(f"ENCRYPTION_KEYS: {error}", hint=hint, id="webhooks.E002")]
+    return []
+
+
+@register()
+def allowed_networks(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """A network with a typing error would silently be taken for a host name."""
+    del app_configs
+    names = Policy.of(settings.WEBHOOK_ALLOWED_NETWORKS).names
+    return [
+        Error(
+            f"WEBHOOK_ALLOWED_NETWORKS: {name!r} is neither a network nor a name.",
+            hint="Write networks as 10.0.0.0/8 and names as hooks.internal.",
+            id="webhooks.E003",
+        )
+        for name in sorted(names)
+        if "/" in name or ":" in name
+    ]
+
+
+@register()
+def queue(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """django-q2 presents a task again `retry` seconds after it was fetched."""
+    del app_configs
+    q: dict[str, Any] = settings.Q_CLUSTER
+    least = q["timeout"] * (1 + q["queue_limit"] / q["workers"])
+    if q["retry"] <= least:
+        return [
+            checks.Warning(
+                "Q_CLUSTER: tasks may run twice.",
+                hint=f"Set retry above {least:.0f} s.",
+                id="webhooks.W001",
+            )
+        ]
+    return []

@@ -1,0 +1,206 @@
+"""Events are told: the one door through which other rooms reach the post office.
+
+`publish` is the last statement of a transaction. It writes the events, their frozen
+bodies and a delivery for each webhook that listens at that moment, and rings once;
+the change and its events are committed together, or not at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from webhooks import bell
+from webhooks.catalogue import sample
+from webhooks.envelope import render, timestamp
+from webhooks.fields import public_id
+from webhooks.models import Delivery, Event, EventBody, Webhook
+
+# One number for "whoever appends to the log" (pg_advisory_xact_lock).
+_LOG_LOCK = 0x4D61696C42656C
+_NO_EVENT = "publish belongs inside a transaction, as its last statement."
+
+Format = EventBody.Format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """A fact to tell. `sender` and `recipient` are the flat keys from and to."""
+
+    type: str
+    cause: str
+    mailbox: str = ""
+    domain: str = ""
+    thread: str = ""
+    sequence: int = 0
+    sender: str = ""
+    recipient: str = ""
+    subject: str = ""
+    body_text: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    auto: bool = False
+    spam: bool = False
+    silent: bool = False
+
+
+def publish(events: Sequence[NewEvent]) -> list[Event]:
+    """Log the events and address their deliveries; a constant number of statements.
+
+    Raises `TransactionManagementError` outside a transaction, `IntegrityError` when
+    an event with the same cause was told before.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(_NO_EVENT)
+    if not events:
+        return []
+    last = _last_position()
+    now = timezone.now()
+    rows = [
+        Event(
+            public_id=public_id(),
+            type=new.type,
+            thread=new.thread,
+            mailbox=new.mailbox,
+            domain=new.domain,
+            sequence=new.sequence,
+            position=last + number,
+            cause=new.cause,
+            silent=new.silent,
+            created_at=now,
+        )
+        for number, new in enumerate(events, start=1)
+    ]
+    Event.objects.bulk_create(rows)
+    webhooks = list(Webhook.objects.present())
+    listeners = [[w for w in webhooks if listens(w, new)] for new in events]
+    bodies = _write_bodies(list(zip(rows, events, listeners, strict=True)), now)
+    deliveries = [
+        _delivery(row, webhook, bodies)
+        for row, heard_by in zip(rows, listeners, strict=True)
+        for webhook in heard_by
+    ]
+    Delivery.objects.bulk_create(deliveries)
+    if any(d.state == Delivery.State.PENDING for d in deliveries):
+        bell.ring()
+    return rows
+
+
+def listens(webhook: Webhook, event: NewEvent) -> bool:
+    """Whether a webhook is to hear of an event."""
+    return (
+        not event.silent
+        and event.type in webhook.events
+        and (not webhook.mailboxes or event.mailbox in webhook.mailboxes)
+        and (not webhook.domains or event.domain in webhook.domains)
+        and (webhook.include_auto or not event.auto)
+        and (webhook.include_spam or not event.spam)
+    )
+
+
+@transaction.atomic
+def test(webhook: Webhook, event_type: str) -> Delivery:
+    """Send one webhook a sample of an event, marked `"test": true`; not in the log."""
+    now = timezone.now()
+    new = sample(event_type)
+    row = Event.objects.create(
+        type=event_type,
+        mailbox=new["mailbox"],
+        domain=new["domain"],
+        cause=f"test:{uuid4()}",
+        created_at=now,
+    )
+    body = {**new, "id": row.public_id, "timestamp": timestamp(now), "test": True}
+    flat = {key: str(body.pop(key)) for key in _FLAT}
+    beside = {key: body.pop(key) for key in _BESIDE}
+    stored = EventBody.objects.create(
+        event=row, format=Format.FULL, body=render(flat, beside, body)
+    )
+    delivery = Delivery.objects.create(event=row, webhook=webhook, body=stored)
+    bell.ring()
+    return delivery
+
+
+@transaction.atomic
+def replay(delivery: Delivery) -> Delivery:
+    """The same event to the same webhook once more: same id, same bytes."""
+    newest = Delivery.objects.filter(
+        event=delivery.event_id, webhook=delivery.webhook_id
+    ).aggregate(last=Max("replay_no"))["last"]
+    active = delivery.webhook.state == Webhook.State.ACTIVE
+    again = Delivery.objects.create(
+        event_id=delivery.event_id,
+        webhook_id=delivery.webhook_id,
+        body_id=delivery.body_id,
+        replay_no=newest + 1,
+        state=Delivery.State.PENDING if active else Delivery.State.HELD,
+    )
+    if active:
+        bell.ring()
+    return again
+
+
+_FLAT = ("event", "thread_id", "from", "to", "subject", "body_text", "timestamp")
+_BESIDE = ("id", "sequence", "mailbox", "domain")
+
+
+def _last_position() -> int:
+    """The end of the log, and nobody else appends until we commit."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOG_LOCK])
+    return Event.objects.aggregate(last=Max("position"))["last"] or 0
+
+
+def _write_bodies(
+    told: list[tuple[Event, NewEvent, list[Webhook]]], now: datetime
+) -> dict[tuple[int, str], EventBody]:
+    """The full body of each event, and the bare one where a webhook wants that."""
+    rows = []
+    for row, new, listeners in told:
+        flat = {
+            "event": new.type,
+            "thread_id": new.thread,
+            "from": new.sender,
+            "to": new.recipient,
+            "subject": new.subject,
+            "body_text": new.body_text,
+            "timestamp": timestamp(now),
+        }
+        beside = {
+            "id": row.public_id,
+            "sequence": new.sequence,
+            "mailbox": new.mailbox,
+            "domain": new.domain,
+        }
+        formats = [Format.FULL]
+        if not all(webhook.include_body for webhook in listeners):
+            formats.append(Format.BARE)
+        rows += [
+            EventBody(
+                event=row,
+                format=kind,
+                body=render(flat, beside, new.data, bare=kind == Format.BARE),
+            )
+            for kind in formats
+        ]
+    EventBody.objects.bulk_create(rows)
+    return {(row.event_id, row.format): row for row in rows}
+
+
+def _delivery(
+    event: Event, webhook: Webhook, bodies: dict[tuple[int, str], EventBody]
+) -> Delivery:
+    kind = Format.FULL if webhook.include_body else Format.BARE
+    active = webhook.state == Webhook.State.ACTIVE
+    return Delivery(
+        public_id=public_id(),
+        event=event,
+        webhook=webhook,
+        body=bodies[event.pk, kind],
+        state=Delivery.State.PENDING if active else Delivery.State.HELD,
+    )
