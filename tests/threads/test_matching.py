@@ -1,0 +1,307 @@
+"""Threads are a function of the set of mails, and strangers stay outside."""
+
+from dataclasses import dataclass, field
+from itertools import combinations, permutations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from threads.matching import Book, Card, Outgoing, lent, nearest_references
+
+OURS = "support@shop.nl"
+
+
+@dataclass(eq=False)
+class Spot:
+    """A thread of this test: mails by name, merged like ours."""
+
+    mails: set = field(default_factory=set)
+    into: "Spot | None" = None
+
+    def standing(self):
+        return self.into.standing() if self.into else self
+
+
+def mail(
+    name,
+    sender,
+    *references,
+    to=(OURS,),
+    cc=(),
+    reply_to=(),
+    auth="unknown",
+    staff=False,
+    message_id=None,
+    subject="Vraag",
+    date=None,
+):
+    return {
+        "name": name,
+        "card": {
+            "message_id": name if message_id is None else message_id,
+            "sender": sender,
+            "addressed": frozenset([sender, *to, *cc]) - {""},
+            "lends": lent(
+                sender=sender,
+                to=to,
+                cc=cc,
+                reply_to=reply_to,
+                authentication=auth,
+                ours=frozenset({OURS}),
+            ),
+            "references": nearest_references([], references),
+            "visible": (sender, tuple(reply_to), tuple(to), tuple(cc), subject, date),
+            "refuted": auth == "fail",
+            "staff": staff,
+        },
+    }
+
+
+def outgoing(message_id, *to):
+    return {"message_id": message_id, "to": to}
+
+
+def threads(mails, sent=(), *, strict=False):
+    """The partition that arises when `mails` arrive in this order; leaves marked."""
+    book = Book(strict=strict)
+    spots = []
+    for ours in sent:
+        spot = Spot({ours["message_id"]})
+        spots.append(spot)
+        book.add_outgoing(
+            Outgoing(
+                message_id=ours["message_id"],
+                addressed=frozenset(ours["to"]),
+                place=spot,
+            )
+        )
+    for one in mails:
+        card = Card(**one["card"])
+        verdict = book.verdict(card)
+        if verdict.leaf_of is not None:
+            verdict.leaf_of.standing().mails.add(one["name"] + " (leaf)")
+            card.place = verdict.leaf_of
+        else:
+            reached = {place.standing() for place in verdict.places}
+            spot = reached.pop() if reached else Spot()
+            if not spot.mails:
+                spots.append(spot)
+            for other in reached:
+                spot.mails |= other.mails
+                other.mails, other.into = set(), spot
+            spot.mails.add(one["name"])
+            card.place = spot
+        book.add(card)
+    return {frozenset(spot.mails) for spot in spots if spot.mails}
+
+
+def groups(*names):
+    return {frozenset(group.split("+")) for group in names}
+
+
+# --- The rules ------------------------------------------------------------------
+
+
+def test_an_answer_to_ones_own_mail_joins_it():
+    mails = [mail("a", "klant@x.nl"), mail("b", "klant@x.nl", "a")]
+    assert threads(mails) == groups("a+b")
+
+
+def test_a_late_parent_joins_its_children_into_one_thread():
+    first = mail("b", "klant@x.nl", "a")
+    second = mail("c", "klant@x.nl", "a")
+    parent = mail("a", "klant@x.nl")
+    assert threads([first, second, parent]) == groups("a+b+c")
+
+
+def test_two_answers_to_a_mail_we_never_saw_are_one_thread():
+    mails = [mail("b", "k@x.nl", "unseen"), mail("c", "k@x.nl", "unseen")]
+    assert threads(mails) == groups("b+c")
+
+
+def test_a_proven_mail_lends_its_carbon_copies():
+    start = mail("a", "klant@x.nl", cc=("collega@x.nl",), auth="pass")
+    answer = mail("b", "collega@x.nl", "a", to=(OURS, "klant@x.nl"))
+    assert threads([start, answer]) == groups("a+b")
+
+
+def test_an_unproven_mail_lends_nobody_but_its_sender():
+    start = mail("a", "klant@x.nl", cc=("collega@x.nl",))
+    answer = mail("b", "collega@x.nl", "a", to=(OURS, "klant@x.nl"))
+    assert threads([start, answer]) == groups("a", "b")
+
+
+def test_whoever_we_addressed_answers_into_the_thread():
+    mails = [mail("b", "klant@x.nl", "ours")]
+    assert threads(mails, [outgoing("ours", "klant@x.nl")]) == groups("ours+b")
+
+
+def test_the_nearest_of_our_mails_that_addressed_the_sender_counts():
+    sent = [outgoing("first", "klant@x.nl"), outgoing("second", "ander@x.nl")]
+    mails = [mail("b", "klant@x.nl", "first", "second")]
+    assert threads(mails, sent) == groups("first+b", "second")
+
+
+def test_a_proven_team_member_is_admitted_everywhere():
+    mails = [mail("b", "teamlid@shop.nl", "ours", auth="pass", staff=True)]
+    assert threads(mails, [outgoing("ours", "klant@x.nl")]) == groups("ours+b")
+
+
+def test_the_same_mail_altered_on_the_way_stays_in_its_thread():
+    mails = [mail("a", "k@x.nl", date=1), mail("a2", "k@x.nl", message_id="a", date=1)]
+    assert threads(mails) == groups("a+a2")
+
+
+def test_equal_subjects_prove_nothing():
+    mails = [mail("a", "k@x.nl", subject="Re: Vraag"), mail("b", "k@x.nl")]
+    assert threads(mails) == groups("a", "b")
+
+
+# --- The attacks ----------------------------------------------------------------
+
+
+def test_a_stranger_who_knows_an_inbound_message_id_stays_outside():
+    victim = mail("a", "klant@x.nl")
+    stranger = mail("evil", "dief@y.nl", "a", to=(OURS, "klant@x.nl"))
+    assert threads([victim, stranger]) == groups("a", "evil")
+    assert threads([stranger, victim]) == groups("a", "evil")
+
+
+def test_a_leaked_id_of_ours_makes_a_leaf_that_pulls_nobody_in():
+    sent = [outgoing("ours", "klant@x.nl")]
+    stranger = mail("evil", "dief@y.nl", "ours")
+    follower = mail("evil2", "dief@y.nl", "evil")
+    assert threads([stranger, follower], sent) == groups("ours+evil (leaf)", "evil2")
+    assert threads([follower, stranger], sent) == groups("ours+evil (leaf)", "evil2")
+
+
+def test_a_leaf_merges_nothing():
+    sent = [outgoing("one", "klant@x.nl"), outgoing("two", "ander@x.nl")]
+    stranger = mail("evil", "dief@y.nl", "one", "two")
+    assert threads([stranger], sent) == groups("one", "two+evil (leaf)")
+
+
+def test_a_forged_from_lends_neither_its_evil_cc_nor_its_reply_to():
+    victim = mail("a", "klant@x.nl")
+    forged = mail("b", "klant@x.nl", "a", cc=("dief@y.nl",), reply_to=("dief@y.nl",))
+    thief = mail("evil", "dief@y.nl", "b", to=(OURS, "klant@x.nl"))
+    for order in permutations([victim, forged, thief]):
+        assert frozenset({"evil"}) in threads(order)
+
+
+def test_a_refuted_from_joins_nothing_and_lends_nobody():
+    victim = mail("a", "klant@x.nl")
+    forged = mail("b", "klant@x.nl", "a", auth="fail")
+    assert threads([victim, forged]) == groups("a", "b")
+    assert threads([forged, victim]) == groups("a", "b")
+
+
+def test_a_refuted_answer_to_us_is_a_leaf_even_from_the_right_address():
+    mails = [mail("b", "klant@x.nl", "ours", auth="fail")]
+    assert threads(mails, [outgoing("ours", "klant@x.nl")]) == groups("ours+b (leaf)")
+
+
+def test_the_victim_in_the_strangers_carbon_copy_is_not_drawn_to_him():
+    stranger = mail("evil", "dief@y.nl", cc=("klant@x.nl",))
+    answer = mail("b", "klant@x.nl", "evil", to=(OURS, "dief@y.nl"))
+    own = mail("a", "klant@x.nl")
+    assert frozenset({"a"}) in threads([own, stranger, answer])
+    assert frozenset({"evil"}) in threads([stranger, answer, own])
+
+
+def test_a_reused_message_id_glues_no_two_people():
+    mails = [
+        mail("a", "k@x.nl", message_id="same"),
+        mail("b", "ander@y.nl", message_id="same"),
+        mail("c", "ander@y.nl", "same"),
+    ]
+    for order in permutations(mails):
+        assert threads(order) == groups("a", "b+c")
+
+
+def test_a_mail_that_bears_our_id_is_not_taken_for_ours():
+    sent = [outgoing("ours", "klant@x.nl")]
+    fake = mail("fake", "dief@y.nl", message_id="ours")
+    answer = mail("b", "dief@y.nl", "ours")
+    found = threads([fake, answer], sent)
+    assert found == groups("ours+b (leaf)", "fake")
+
+
+def test_a_mail_without_one_sender_stands_alone():
+    mails = [mail("a", "k@x.nl"), mail("b", "", "a"), mail("c", "", "a")]
+    assert threads(mails) == groups("a", "b", "c")
+
+
+def test_a_strict_mailbox_gives_the_stranger_a_thread_of_his_own():
+    sent = [outgoing("ours", "klant@x.nl")]
+    mails = [mail("evil", "dief@y.nl", "ours")]
+    assert threads(mails, sent, strict=True) == groups("ours", "evil")
+
+
+# --- Order does not matter --------------------------------------------------------
+
+PEOPLE = ("klant@x.nl", "collega@x.nl", "dief@y.nl", "")
+IDS = ("a", "b", "c", "d", "e", "unseen", "ours1", "ours2")
+SENT = [outgoing("ours1", "klant@x.nl"), outgoing("ours2", "collega@x.nl")]
+
+some_mail = st.builds(
+    lambda sender, references, cc, auth, message_id: {
+        "sender": sender,
+        "references": references,
+        "cc": cc,
+        "auth": auth,
+        "message_id": message_id,
+    },
+    sender=st.sampled_from(PEOPLE),
+    references=st.lists(st.sampled_from(IDS), max_size=3),
+    cc=st.lists(st.sampled_from(PEOPLE[:3]), max_size=2).map(tuple),
+    auth=st.sampled_from(["pass", "unknown", "fail"]),
+    message_id=st.sampled_from([None, "same", ""]),
+)
+
+
+def built(drawn):
+    return [
+        mail(
+            "abcdefghijkl"[number],
+            one["sender"],
+            *one["references"],
+            cc=one["cc"],
+            auth=one["auth"],
+            message_id=one["message_id"],
+        )
+        for number, one in enumerate(drawn)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(some_mail, min_size=2, max_size=5))
+def test_every_order_of_a_small_set_gives_the_same_threads(drawn):
+    mails = built(drawn)
+    expected = threads(mails, SENT)
+    for order in permutations(mails):
+        assert threads(order, SENT) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(some_mail, min_size=6, max_size=12), st.randoms(use_true_random=False))
+def test_random_orders_of_larger_sets_give_the_same_threads(drawn, random):
+    mails = built(drawn)
+    expected = threads(mails, SENT)
+    for _ in range(10):
+        random.shuffle(mails)
+        assert threads(mails, SENT) == expected
+
+
+def test_all_orders_of_a_late_parent_with_its_family_agree():
+    family = [
+        mail("a", "k@x.nl", cc=("c@x.nl",), auth="pass"),
+        mail("b", "k@x.nl", "a"),
+        mail("c", "c@x.nl", "a", "b", to=(OURS, "k@x.nl"), auth="pass"),
+        mail("d", "k@x.nl", "c", cc=("c@x.nl",)),
+        mail("e", "dief@y.nl", "a", "b", "c", "d", to=(OURS, "k@x.nl", "c@x.nl")),
+    ]
+    outcomes = {frozenset(threads(order)) for order in permutations(family)}
+    assert len(outcomes) == 1
+    for pair in combinations(family, 2):
+        assert threads(pair) == threads(pair[::-1])

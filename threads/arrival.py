@@ -1,0 +1,412 @@
+"""The second commit: parsed mails become messages of threads, with their events.
+
+One transaction for up to fifty mails: message, thread, events, deliveries and the
+ledger's `done`, all or nothing. It begins by locking its mailbox, so that a parent
+and its reply, stored by two writers, meet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import BigIntegerField, Case, CharField, Value, When
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from threads.actors import SYSTEM, Actor
+from threads.candidates import Candidates, candidates, card_of
+from threads.customers import Customers, customer_of
+from threads.events import message_event, thread_event
+from threads.house import House
+from threads.lifecycle import set_status
+from threads.mail.addresses import normalise
+from threads.mail.parsed import Address, ParsedMail
+from threads.matching import Card, Verdict
+from threads.models import (
+    Attachment,
+    IngestRecord,
+    Mailbox,
+    Message,
+    Reference,
+    Tag,
+    Thread,
+)
+from threads.place import Place
+from webhooks.outbox import NewEvent, publish
+
+
+class LostClaimError(Exception):
+    """Another process has taken over these mails; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    record: IngestRecord
+    mail: ParsedMail
+    imported: bool = False
+    silent: bool = False
+
+
+@dataclass(slots=True)
+class Stored:
+    messages: int = 0
+    duplicates: int = 0
+
+
+def store(
+    mailbox: Mailbox, batch: Sequence[Incoming], *, house: House, token: UUID
+) -> Stored:
+    """Store a batch, told and done. Raises `LostClaimError`; then nothing changed."""
+    with transaction.atomic():
+        mailbox = Mailbox.objects.select_for_update().get(pk=mailbox.pk)
+        return _Arrival(mailbox, batch, house).write(token)
+
+
+class _Arrival:
+    """One batch on its way into the database."""
+
+    def __init__(
+        self, mailbox: Mailbox, batch: Sequence[Incoming], house: House
+    ) -> None:
+        self.mailbox = mailbox
+        self.house = house
+        self.batch = batch
+        self.now = timezone.now()
+        self.cards = [card_of(incoming.mail, house) for incoming in batch]
+        keys = [incoming.mail.dedupe_key for incoming in batch]
+        self.found: Candidates = candidates(mailbox, self.cards, keys, house)
+        senders = [person for i in batch for person in i.mail.from_]
+        self.customers = Customers(
+            mailbox.domain,
+            [*senders, *filter(None, (customer_of(i.mail, house) for i in batch))],
+            self.now,
+        )
+        self.places: list[Place] = list(self.found.places.values())
+        self.messages: dict[str, Message] = {}
+        self.attachments: list[Attachment] = []
+        self.references: list[Reference] = []
+        self.events: list[NewEvent] = []
+
+    def write(self, token: UUID) -> Stored:
+        tally = Stored()
+        fates: list[tuple[IngestRecord, Message | int, str]] = []
+        for incoming, card in zip(self.batch, self.cards, strict=True):
+            key = incoming.mail.dedupe_key
+            twin = self.found.stored.get(key) or self.messages.get(key)
+            if twin is not None:
+                tally.duplicates += 1
+                fates.append((incoming.record, twin, IngestRecord.State.DUPLICATE))
+            else:
+                tally.messages += 1
+                message = self._admit(incoming, card)
+                fates.append((incoming.record, message, IngestRecord.State.DONE))
+        self._save()
+        self._close_ledger(fates, token)
+        publish(self.events)
+        return tally
+
+    # --- One mail -------------------------------------------------------------
+
+    def _admit(self, incoming: Incoming, card: Card) -> Message:
+        verdict = self.found.book.verdict(card)
+        mail = incoming.mail
+        attachments: list[Attachment] = []
+        events: list[NewEvent] = []
+        actor = Actor(
+            type="customer",
+            id=card.sender,
+            name=mail.from_[0].name if mail.from_ else "",
+        )
+        is_new = bool(mail.from_) and self.customers.meet(mail.from_[0].address)
+        place = self._place_for(verdict, incoming, is_new=is_new, events=events)
+        thread = place.thread
+        message = self._message(incoming, card, verdict, place, attachments)
+        if not card.leaf:
+            place.welcome(self._lent_people(mail, card))
+        thread.message_count += 1
+        thread.last_message_at = thread.updated_at = self.now
+        place.messages.append(message)
+        place.changed = True
+        self._relate(card, place)
+        automatic = mail.auto or mail.bulk or mail.bounce is not None
+        if message.is_first or (
+            thread.status == Thread.Status.CLOSED and not automatic
+        ):
+            events.append(
+                self._thread_news(message, actor, place, attachments, incoming)
+            )
+        ours = verdict.leaf_of is not None or verdict.rule == "keyed"
+        events.append(
+            message_event(
+                "message.bounced"
+                if mail.bounce is not None and ours
+                else "message.received",
+                message,
+                actor=actor,
+                tags=place.tags,
+                attachments=attachments,
+                silent=incoming.silent,
+            )
+        )
+        self.events += events
+        self.attachments += attachments
+        self.messages[mail.dedupe_key] = message
+        card.place = place
+        self.found.book.add(card)
+        self.found.message_ids.add(card.message_id)
+        return message
+
+    def _thread_news(
+        self,
+        message: Message,
+        actor: Actor,
+        place: Place,
+        attachments: list[Attachment],
+        incoming: Incoming,
+    ) -> NewEvent:
+        """The thread begins, or a person's mail opens it again."""
+        kind, changes = "thread.created", None
+        if not message.is_first:
+            old = place.thread.status
+            set_status(place.thread, Thread.Status.OPEN)
+            kind = "thread.reopened"
+            changes = {"status": {"old": old, "new": place.thread.status}}
+        return thread_event(
+            kind,
+            place.thread,
+            actor=actor,
+            newest_inbound=message,
+            changes=changes,
+            tags=place.tags,
+            attachments=attachments,
+            auto=message.auto or message.bulk or message.bounce is not None,
+            silent=incoming.silent,
+        )
+
+    def _place_for(
+        self,
+        verdict: Verdict,
+        incoming: Incoming,
+        *,
+        is_new: bool,
+        events: list[NewEvent],
+    ) -> Place:
+        """The thread a mail goes to: an old one, several become one, or its own."""
+        if isinstance(verdict.leaf_of, Place):
+            return verdict.leaf_of.standing()
+        reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
+        if not reached:
+            return self._begin(incoming, is_new=is_new)
+        survivor, *losers = sorted(reached, key=lambda place: place.age)
+        if losers:
+            told = list(survivor.thread.merged_ids)
+            for loser in losers:
+                survivor.absorb(loser)
+                self.customers.end_thread(loser.thread.customer)
+            survivor.thread.updated_at = self.now
+            changes = {"merged_ids": {"old": told, "new": survivor.thread.merged_ids}}
+            events.append(
+                thread_event(
+                    "thread.merged",
+                    survivor.thread,
+                    actor=SYSTEM,
+                    newest_inbound=None,
+                    changes=changes,
+                    tags=survivor.tags,
+                    silent=incoming.silent,
+                )
+            )
+        return survivor
+
+    def _begin(self, incoming: Incoming, *, is_new: bool) -> Place:
+        person = customer_of(incoming.mail, self.house)
+        address = person.address if person else ""
+        is_new = self.customers.meet(address) or is_new
+        thread = Thread(
+            mailbox=self.mailbox,
+            subject=incoming.mail.subject,
+            customer=self.customers.begin_thread(address),
+            customer_is_new=is_new,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        place = Place(thread=thread, birth=len(self.places))
+        if person and normalise(address) not in self.house.own:
+            place.welcome([_person(person)])
+        self.places.append(place)
+        return place
+
+    def _message(
+        self,
+        incoming: Incoming,
+        card: Card,
+        verdict: Verdict,
+        place: Place,
+        attachments: list[Attachment],
+    ) -> Message:
+        mail = incoming.mail
+        message = Message(
+            mailbox=self.mailbox,
+            thread=place.thread,
+            direction=Message.Direction.INBOUND,
+            dedupe_key=mail.dedupe_key,
+            original_id=incoming.record.original_id,
+            message_id=mail.message_id,
+            sender=mail.sender,
+            addresses={
+                "from": [_person(a) for a in mail.from_],
+                "to": [_person(a) for a in mail.to],
+                "cc": [_person(a) for a in mail.cc],
+                "reply_to": [_person(a) for a in mail.reply_to],
+            },
+            delivered_to=self.house.delivered_to(
+                [
+                    *(a.address for a in (*mail.to, *mail.cc)),
+                    *mail.delivered_to,
+                ],
+                self.mailbox,
+            ),
+            subject=mail.subject,
+            body_text=mail.body_text,
+            spans=mail.spans,
+            body_html=mail.body_html,
+            sent_at=mail.date,
+            received_at=self.now,
+            created_at=self.now,
+            auto=mail.auto,
+            bulk=mail.bulk,
+            bounce=mail.bounce,
+            authentication=mail.authentication,
+            unverified_sender=card.leaf,
+            imported=incoming.imported,
+            repaired=mail.repaired,
+            message_id_reused=card.message_id in self.found.message_ids - {""},
+            is_first=place.thread.message_count == 0,
+            defects=list(mail.defects),
+            why_rule=verdict.rule,
+            why_evidence=verdict.evidence[:500],
+        )
+        attachments += [
+            Attachment(
+                message=message,
+                part=a.part,
+                filename=a.filename,
+                content_type=a.content_type,
+                size=a.size,
+                inline=a.inline,
+                content_id=a.content_id,
+                sha256=a.sha256,
+            )
+            for a in mail.attachments
+        ]
+        self.references += [
+            Reference(
+                mailbox=self.mailbox,
+                message=message,
+                position=position,
+                referenced=reference,
+            )
+            for position, reference in enumerate(reversed(card.references))
+        ]
+        return message
+
+    def _lent_people(self, mail: ParsedMail, card: Card) -> list[dict[str, str]]:
+        everyone = (*mail.from_, *mail.reply_to, *mail.to, *mail.cc)
+        return [_person(a) for a in everyone if normalise(a.address) in card.lends]
+
+    def _relate(self, card: Card, place: Place) -> None:
+        """Threads that refer to each other without a link stay visible as related."""
+        for cited in self.found.book.cited(card):
+            if isinstance(cited, Place) and cited.standing() is not place:
+                place.relate(cited.standing())
+        for citing in self.found.book.citing(card):
+            if isinstance(citing, Place) and citing.standing() is not place:
+                citing.standing().relate(place)
+
+    # --- The rows ---------------------------------------------------------------
+
+    def _save(self) -> None:
+        self.customers.save()
+        fresh = [place for place in self.places if place.thread.pk is None]
+        Thread.objects.bulk_create([place.thread for place in fresh])
+        messages = list(self.messages.values())
+        for place in self.places:
+            for message in place.messages:
+                message.thread = place.thread
+        Message.objects.bulk_create(messages)
+        Reference.objects.bulk_create(self.references)
+        Attachment.objects.bulk_create(self.attachments)
+        self._save_threads()
+
+    def _save_threads(self) -> None:
+        changed = [place for place in self.places if place.changed]
+        for place in changed:
+            if place.messages:
+                place.thread.last_message = place.messages[-1]
+            if place.merged_into is not None:
+                self._save_merge(place, place.standing())
+            if place.tagged:
+                place.thread.tags.set(Tag.objects.filter(name__in=place.tags))
+        Thread.objects.bulk_create(
+            [place.thread for place in changed],
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=[
+                "status",
+                "priority",
+                "assignee",
+                "participants",
+                "related",
+                "merged_ids",
+                "merged_into",
+                "message_count",
+                "sequence",
+                "last_message",
+                "last_message_at",
+                "updated_at",
+                "closed_at",
+            ],
+        )
+
+    def _save_merge(self, loser: Place, survivor: Place) -> None:
+        loser.thread.merged_into = survivor.thread
+        Message.objects.filter(thread=loser.thread).update(thread=survivor.thread)
+        Thread.objects.filter(merged_into=loser.thread).update(
+            merged_into=survivor.thread
+        )
+
+    def _close_ledger(
+        self, fates: list[tuple[IngestRecord, Message | int, str]], token: UUID
+    ) -> None:
+        """Fenced: it counts only while every record is still ours."""
+        closed = IngestRecord.objects.filter(
+            pk__in=[record.pk for record, _, _ in fates],
+            state=IngestRecord.State.SEEN,
+            token=token,
+        ).update(
+            state=Case(
+                *(When(pk=record.pk, then=Value(state)) for record, _, state in fates),
+                output_field=CharField(),
+            ),
+            message_id=Case(
+                *(
+                    When(
+                        pk=record.pk,
+                        then=Value(m.pk if isinstance(m, Message) else m),
+                    )
+                    for record, m, _ in fates
+                ),
+                output_field=BigIntegerField(),
+            ),
+            token=None,
+            claimed_until=None,
+            last_error="",
+            updated_at=Now(),
+        )
+        if closed != len(fates):
+            raise LostClaimError
+
+
+def _person(address: Address) -> dict[str, str]:
+    return {"address": address.address, "name": address.name}

@@ -1,0 +1,82 @@
+"""Who writes to a domain for the first time, and in how many threads."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from threads.house import House
+from threads.mail.addresses import normalise
+from threads.mail.parsed import Address, ParsedMail
+from threads.models import Customer
+
+_NO_REPLY = ("no-reply", "noreply", "no_reply", "donotreply", "do-not-reply")
+
+
+def is_no_reply(address: str) -> bool:
+    return address.partition("@")[0].startswith(_NO_REPLY)
+
+
+def customer_of(mail: ParsedMail, house: House) -> Address | None:
+    """From; for a contact form (From of ours or no-reply) the outside Reply-To."""
+    sender = next((a for a in mail.from_ if normalise(a.address)), None)
+    plain = normalise(sender.address) if sender else ""
+    if not plain or plain in house.ours or is_no_reply(plain):
+        for person in mail.reply_to:
+            if (address := normalise(person.address)) and address not in house.ours:
+                return person
+    return sender
+
+
+class Customers:
+    """The customers of one batch, locked until its transaction ends."""
+
+    def __init__(self, domain: str, people: Iterable[Address], now: datetime) -> None:
+        """Two statements: insert whoever is missing, then lock them all in id order."""
+        names: dict[str, str] = {}
+        for person in people:
+            if address := normalise(person.address):
+                names.setdefault(address, person.name)
+        Customer.objects.bulk_create(
+            [
+                Customer(
+                    domain=domain, address=address, name=name[:200], created_at=now
+                )
+                for address, name in sorted(names.items())
+            ],
+            ignore_conflicts=True,
+        )
+        rows = (
+            Customer.objects.filter(domain=domain, address__in=names)
+            .select_for_update()
+            .order_by("pk")
+        )
+        self._found = {customer.address: customer for customer in rows}
+        # Only the row that we inserted bears the time of this batch.
+        self._unseen = {a for a, c in self._found.items() if c.created_at == now}
+        self._touched: set[str] = set()
+
+    def meet(self, address: str) -> bool:
+        """Somebody writes: True the first time ever."""
+        plain = normalise(address)
+        new = plain in self._unseen
+        self._unseen.discard(plain)
+        return new
+
+    def begin_thread(self, address: str) -> Customer | None:
+        customer = self._found.get(normalise(address))
+        if customer is not None:
+            customer.thread_count += 1
+            self._touched.add(customer.address)
+        return customer
+
+    def end_thread(self, customer: Customer | None) -> None:
+        """A thread of theirs was merged into another."""
+        if customer is not None and customer.thread_count:
+            mine = self._found.setdefault(customer.address, customer)
+            mine.thread_count -= 1
+            self._touched.add(mine.address)
+
+    def save(self) -> None:
+        Customer.objects.bulk_update(
+            [self._found[address] for address in sorted(self._touched)],
+            ["thread_count"],
+        )

@@ -1,0 +1,15 @@
+"""From a configured source to the door that reads it."""
+
+from threads.models import Source
+from threads.sources.base import Door, SourceError
+from threads.sources.maildir import Maildir
+
+
+def open_door(source: Source) -> Door:
+    """Raises `SourceError` when the place is not what the source says it is."""
+    if source.kind == Source.Kind.MAILDIR:
+        return Maildir(source.location)
+    raise SourceError(
+        f"{source}: this version reads Maildirs only. Make the source inactive.",
+        permanent=True,
+    )

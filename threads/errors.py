@@ -1,0 +1,18 @@
+"""What a verb of this room says when it will not do what was asked."""
+
+
+class RefusedError(Exception):
+    """The request is understood and refused; nothing was changed.
+
+    `code` is stable and documented (docs/api.md), `detail` says what is wrong,
+    `fix` how to mend it, `field` which input it is about, if one.
+    """
+
+    def __init__(
+        self, code: str, detail: str, *, fix: str = "", field: str = ""
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.fix = fix
+        self.field = field

@@ -1,0 +1,47 @@
+"""Who is who in a mailbox: its own addresses, all of ours, and the team."""
+
+from dataclasses import dataclass
+
+from threads.mail.addresses import normalise
+from threads.models import Alias, Mailbox, User
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Read once a pass: three statements, whatever the number of mails."""
+
+    # This mailbox's address and aliases: never lent, never answered.
+    own: frozenset[str]
+    # Every address of ours.
+    ours: frozenset[str]
+    staff: frozenset[str]
+
+    @classmethod
+    def of(cls, mailbox: Mailbox) -> "House":
+        aliases = list(Alias.objects.values_list("mailbox_id", "address"))
+        own = {address for pk, address in aliases if pk == mailbox.pk}
+        mailboxes = Mailbox.objects.values_list("address", flat=True)
+        team = User.objects.filter(is_active=True).values_list("email", flat=True)
+        return cls(
+            own=frozenset({mailbox.address, *own}),
+            ours=frozenset([*mailboxes, *(address for _, address in aliases)]),
+            staff=frozenset(normalise(email) for email in team) - {""},
+        )
+
+    def delivered_to(self, addresses: list[str], mailbox: Mailbox) -> str:
+        """The first of `addresses` that is this mailbox's, as written."""
+        for address in addresses:
+            plain = normalise(address)
+            if plain in self.own or without_extension(plain) in self.own:
+                return address
+        return mailbox.address
+
+
+def without_extension(address: str) -> str:
+    """Subaddressing (RFC 5233) taken off.
+
+    >>> without_extension("support+x@example.com")
+    'support@example.com'
+    """
+    local, _, domain = address.partition("@")
+    return f"{local.partition('+')[0]}@{domain}"

@@ -1,0 +1,175 @@
+"""The first commit: original and ledger row, before anything is parsed.
+
+A crash after it is finished from the database; the source is not needed again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from threads.models import IngestRecord, Original, Source
+from threads.sources.base import Copy, Door, GoneError, SourceError
+from webhooks.fields import public_id
+from webhooks.leases import in_seconds
+
+LOOKED_UP_AT_ONCE = 500
+CLAIM_SECONDS = 600
+
+_State = IngestRecord.State
+FINAL = (_State.DONE, _State.DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A copy that the ledger does not have yet, with its bytes."""
+
+    copy: Copy
+    ref: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A copy that the ledger has; `state` says what became of it."""
+
+    copy: Copy
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    copy: Copy
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oversize:
+    copy: Copy
+
+
+def compare(
+    source: Source, door: Door, *, limit: int
+) -> Iterator[Arrived | Known | Unreadable | Oversize]:
+    """What is there against what the ledger has; one statement for 500 copies.
+
+    Bytes are read only of what is new, of what lies in a place for new mail, and of
+    what has another size than the ledger says: another mail under an old name.
+    """
+    copies = iter(door.copies())
+    while chunk := list(islice(copies, LOOKED_UP_AT_ONCE)):
+        known = _known(source, door, [copy.ref for copy in chunk])
+        for copy in chunk:
+            row = known.get(copy.ref)
+            if row is not None and row[0] == copy.size and not copy.fresh:
+                yield Known(copy, row[1])
+            elif copy.size > limit:
+                yield Known(copy, row[1]) if row else Oversize(copy)
+            else:
+                yield from _read(source, door, copy, row)
+
+
+def _known(
+    source: Source, door: Door, refs: list[str]
+) -> dict[str, tuple[int, str, str | None]]:
+    rows = IngestRecord.objects.filter(
+        source=source, epoch=door.epoch, ref__in=refs
+    ).values_list("ref", "size", "state", "original__sha256")
+    return {ref: (size, state, digest) for ref, size, state, digest in rows}
+
+
+def _read(
+    source: Source, door: Door, copy: Copy, row: tuple[int, str, str | None] | None
+) -> Iterator[Arrived | Known | Unreadable]:
+    try:
+        content = door.read(copy)
+    except GoneError:
+        return
+    except SourceError as error:
+        yield Unreadable(copy, str(error))
+        return
+    if row is None:
+        yield Arrived(copy, copy.ref, content)
+        return
+    digest = sha256(content).hexdigest()
+    if digest == row[2]:
+        yield Known(copy, row[1])
+        return
+    # Other content under an old name, as after a restore from backup.
+    ref = f"{copy.ref}#{digest}"
+    if again := _known(source, door, [ref]).get(ref):
+        yield Known(copy, again[1])
+    else:
+        yield Arrived(copy, ref, content)
+
+
+@transaction.atomic
+def enter(
+    source: Source,
+    epoch: str,
+    arrived: Sequence[Arrived],
+    *,
+    token: UUID,
+    silent: bool,
+) -> list[IngestRecord]:
+    """The first commit. The records come back claimed, with their originals."""
+    originals = {
+        original.sha256: original
+        for original in Original.objects.bulk_create(
+            _originals(a.content for a in arrived),
+            # Bytes we already have: a no-op update, so that the row's key comes back.
+            update_conflicts=True,
+            unique_fields=["sha256"],
+            update_fields=["size"],
+        )
+    }
+    records = [
+        IngestRecord(
+            public_id=public_id(),
+            source=source,
+            epoch=epoch,
+            ref=a.ref,
+            size=len(a.content),
+            original=originals[sha256(a.content).hexdigest()],
+            token=token,
+            claimed_until=in_seconds(CLAIM_SECONDS),
+            silent=silent,
+        )
+        for a in arrived
+    ]
+    IngestRecord.objects.bulk_create(records)
+    return records
+
+
+def _originals(contents: Iterable[bytes]) -> list[Original]:
+    unique = {sha256(content).hexdigest(): content for content in contents}
+    return [
+        Original(sha256=digest, size=len(content), content=content)
+        for digest, content in sorted(unique.items())
+    ]
+
+
+def reclaim(source: Source, token: UUID) -> list[int]:
+    """Take over what a death left between the two commits; charged when it runs."""
+    left = IngestRecord.objects.filter(
+        Q(claimed_until=None) | Q(claimed_until__lt=Now()) | ~Q(token=source.token),
+        source=source,
+        state=_State.SEEN,
+    )
+    left.update(token=token, claimed_until=in_seconds(CLAIM_SECONDS))
+    return list(
+        IngestRecord.objects.filter(source=source, state=_State.SEEN, token=token)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+
+
+def charge(record: IngestRecord) -> None:
+    """An attempt, committed before the mail is tried alone."""
+    IngestRecord.objects.filter(pk=record.pk).update(attempts=F("attempts") + 1)
+    record.attempts += 1

@@ -1,0 +1,128 @@
+"""HTML mail: read as text, and made safe to show. Linear on hostile input."""
+
+import re
+from typing import Final
+
+import nh3
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+# Longer HTML is cut before it is parsed; the rest stays in the original.
+_LONGEST = 1_000_000
+_LONGEST_LINK = 500
+_BLOCKS = frozenset(
+    {
+        "address", "article", "aside", "blockquote", "body", "center", "dd", "div",
+        "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4",
+        "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section",
+        "table", "tbody", "thead", "tr", "ul",
+    }
+)  # fmt: skip
+_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table"})
+_SILENT = frozenset(
+    {"script", "style", "head", "title", "meta", "template", "noscript"}
+)
+_SPACES = re.compile(r"[ \t\n\r\f]+")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_LINE_EDGES = re.compile(r" *\n *")
+
+_TAGS: Final = {
+    "a", "abbr", "b", "blockquote", "br", "caption", "center", "cite", "code", "col",
+    "colgroup", "dd", "del", "div", "dl", "dt", "em", "font", "h1", "h2", "h3", "h4",
+    "h5", "h6", "hr", "i", "img", "ins", "li", "ol", "p", "pre", "q", "s", "small",
+    "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th",
+    "thead", "tr", "u", "ul",
+}  # fmt: skip
+_ATTRIBUTES: Final = {
+    "*": {"align", "dir", "lang", "title", "valign", "bgcolor", "width", "height"},
+    "a": {"href"},
+    "blockquote": {"type", "cite"},
+    "font": {"color", "face", "size"},
+    "img": {"src", "alt"},
+    "ol": {"start", "type"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan"},
+}
+
+
+def sanitised(html: str) -> str:
+    """Tags and attributes of an allowlist; pictures only from within the mail."""
+    return nh3.clean(
+        html[:_LONGEST],
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        attribute_filter=_kept,
+        url_schemes={"http", "https", "mailto", "tel", "cid"},
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
+def _kept(tag: str, attribute: str, value: str) -> str | None:
+    if tag == "img" and attribute == "src" and not value.startswith("cid:"):
+        return None  # remote content tells the sender that the mail was read
+    if attribute == "href" and value.startswith("//"):
+        return None
+    return value
+
+
+def text_of(html: str) -> str:
+    """Readable text, links kept, walked without recursion.
+
+    >>> text_of('<p>Hallo <b>Jan</b>,</p><p>zie <a href="https://x.nl/">hier</a></p>')
+    'Hallo Jan,\\n\\nzie hier (https://x.nl/)'
+    """
+    tree = LexborHTMLParser(html[:_LONGEST])
+    root = tree.body or tree.root
+    if root is None:
+        return ""
+    pieces: list[str] = []
+    # A node to enter, or text to write when what stands before it is done.
+    stack: list[LexborNode | str] = [root]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+            continue
+        tag = item.tag
+        if tag == "-text":
+            pieces.append(_SPACES.sub(" ", item.text_content or ""))
+            continue
+        if tag in _SILENT or tag is None or tag.startswith(("-", "_")):
+            continue
+        _enter(item, tag, pieces, stack)
+    return _tidy("".join(pieces))
+
+
+def _enter(
+    node: LexborNode, tag: str, pieces: list[str], stack: list[LexborNode | str]
+) -> None:
+    if tag == "br":
+        pieces.append("\n")
+        return
+    if tag == "img":
+        pieces.append(node.attributes.get("alt") or "")
+        return
+    edge = "\n\n" if tag in _PARAGRAPHS else "\n" if tag in _BLOCKS else ""
+    if edge:
+        pieces.append(edge)
+        stack.append(edge)
+    if tag == "li":
+        pieces.append("* ")
+    elif tag in {"td", "th"}:
+        stack.append(" ")
+    elif tag == "a":
+        href = (node.attributes.get("href") or "").strip()
+        shown = node.text(deep=True)[:_LONGEST_LINK]
+        if href.startswith(("http://", "https://")) and href not in shown:
+            stack.append(f" ({href[:_LONGEST_LINK]})")
+    children: list[LexborNode] = []
+    child = node.child
+    while child is not None:
+        children.append(child)
+        child = child.next
+    stack.extend(reversed(children))
+
+
+def _tidy(text: str) -> str:
+    text = text.replace("\xa0", " ")
+    text = _LINE_EDGES.sub("\n", re.sub(r" {2,}", " ", text))
+    return _BLANK_LINES.sub("\n\n", text).strip()

@@ -1,0 +1,68 @@
+"""From bytes to a `ParsedMail`: total, bounded, and the only way in."""
+
+from collections.abc import Collection
+from email.message import Message
+
+from threads.mail import body, headers, limits, quotes, verdicts
+from threads.mail.addresses import normalise
+from threads.mail.identity import dedupe_key
+from threads.mail.parsed import ParsedMail
+from threads.mail.parts import tree
+
+# Where the MTA notes for whom a mail came, in order of trust.
+_DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
+
+
+def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMail:
+    """Understand a mail as it came (RFC 5322, MIME), whatever is wrong with it.
+
+    `trusted_authserv_ids` are the servers whose Authentication-Results count. What
+    lies beyond the limits is counted in `defects` and stays in the original.
+    """
+    message, defects = tree(_without_envelope(raw))
+    content = body.read(message)
+    from_ = headers.addresses(message, "from")
+    sender = headers.sender(from_, message)
+    return ParsedMail(
+        message_id=headers.message_id(message),
+        in_reply_to=headers.ids(message, "in-reply-to"),
+        references=headers.ids(message, "references"),
+        from_=from_,
+        to=headers.addresses(message, "to"),
+        cc=headers.addresses(message, "cc"),
+        reply_to=headers.addresses(message, "reply-to"),
+        sender=sender,
+        delivered_to=_delivered_to(message),
+        subject=headers.subject(message),
+        date=headers.date(message),
+        body_text=content.text,
+        body_html=content.html,
+        spans=quotes.spans(content.text),
+        attachments=tuple(content.attachments),
+        auto=verdicts.is_automatic(message),
+        bulk=verdicts.is_bulk(message),
+        bounce=verdicts.bounce(message),
+        authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
+        repaired=False,
+        defects=tuple([*defects, *content.defects][:50]),
+        dedupe_key=dedupe_key(raw),
+        hops=sum(1 for _ in headers.raw_values(message, "received")),
+    )
+
+
+def _without_envelope(raw: bytes) -> bytes:
+    """An mbox "From " line or blank lines before the first header are not the mail."""
+    raw = raw.lstrip(b"\r\n")
+    if raw.startswith((b"From ", b">From ")):
+        return raw.partition(b"\n")[2]
+    return raw
+
+
+def _delivered_to(message: Message) -> tuple[str, ...]:
+    found = []
+    for name in _DELIVERED:
+        for value in headers.raw_values(message, name):
+            address = limits.clean_line(value, limits.ADDRESS).strip("<>")
+            if normalise(address) and address not in found:
+                found.append(address)
+    return tuple(found[:20])

@@ -1,0 +1,78 @@
+"""What the admin does, for scripts."""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from threads.mail.addresses import normalise
+from threads.models import Mailbox, Source
+from threads.sources.base import SourceError
+from threads.sources.maildir import Maildir
+
+
+class Command(BaseCommand):
+    help = "Create a mailbox, and the source its mail is read from."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = (
+            "example:\n  manage.py create_mailbox support@example.com"
+            " --name Support --maildir /var/mail/support"
+        )
+        parser.add_argument("address", help="the address customers write to")
+        parser.add_argument("--name", default="", help="the name on your replies")
+        parser.add_argument("--maildir", help="the Maildir its mail arrives in")
+
+    def handle(
+        self, *, address: str, name: str, maildir: str | None, **_o: Any
+    ) -> None:
+        plain = normalise(address)
+        if not plain:
+            raise CommandError(
+                _("%s is not an e-mail address. Write it as support@example.com.")
+                % address,
+                returncode=2,
+            )
+        location = self._location(maildir) if maildir else ""
+        with transaction.atomic():
+            said = [self._mailbox(plain, name)]
+            if location:
+                said.append(self._source(plain, location))
+        for line in said:
+            self.stdout.write(line)
+
+    def _location(self, maildir: str) -> str:
+        try:
+            return str(Maildir(Path(maildir).resolve()).path)
+        except SourceError as error:
+            raise CommandError(str(error), returncode=2) from error
+
+    def _mailbox(self, address: str, name: str) -> str:
+        if Mailbox.objects.filter(address=address).exists():
+            return _("Mailbox %s is there already; nothing changed.") % address
+        mailbox = Mailbox(address=address, name=name)
+        try:
+            mailbox.full_clean()
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        mailbox.save()
+        return _("Mailbox %s created.") % address
+
+    def _source(self, address: str, location: str) -> str:
+        source, created = Source.objects.get_or_create(
+            mailbox=Mailbox.objects.get(address=address),
+            kind=Source.Kind.MAILDIR,
+            location=location,
+        )
+        if created:
+            return _("It reads %s.") % source
+        if not source.active:
+            # Known from an `ingest --maildir`: from now on a source like any other.
+            Source.objects.filter(pk=source.pk).update(active=True)
+            return _("It reads %s from now on.") % source
+        return _("It reads %s already; nothing changed.") % source

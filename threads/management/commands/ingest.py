@@ -1,0 +1,331 @@
+"""Mail comes in: one pass over every source, or `--watch` for ever."""
+
+import json
+import signal
+import threading
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, time
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from threads import ledger, watch
+from threads.arrival import LostClaimError
+from threads.doors import open_door
+from threads.ingest import Options, Tally, take_in
+from threads.mail.addresses import normalise
+from threads.models import Mailbox, Source
+from threads.sourcelease import SourceBusyError
+from threads.sources.base import SourceError
+from threads.sources.maildir import Maildir
+
+BUSY_SECONDS = 5.0
+SHOW_PROGRESS_AFTER = 2.0
+
+
+class Command(BaseCommand):
+    help = "Take in mail: one pass over every active source."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = (
+            "examples:\n"
+            "  manage.py ingest\n"
+            "  manage.py ingest --watch\n"
+            "  manage.py ingest --maildir ~/Maildir --to support@example.com --silent"
+        )
+        parser.add_argument(
+            "--mailbox", action="append", help="only this address (repeatable)"
+        )
+        parser.add_argument("--since", help="only mail from this date on (2026-01-31)")
+        parser.add_argument("--watch", action="store_true", help="keep running")
+        parser.add_argument("--maildir", help="a Maildir that is not configured")
+        parser.add_argument("--to", help="the mailbox that --maildir is for")
+        parser.add_argument(
+            "--silent", action="store_true", help="no webhooks for these mails"
+        )
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="say what would be taken in; do nothing",
+        )
+        parser.add_argument("--json", action="store_true", help="one object a line")
+
+    def handle(self, **options: Any) -> None:
+        self.json: bool = options["json"]
+        self.options = Options(
+            silent=options["silent"],
+            since=_since(options["since"]),
+            limit=settings.MAIL_SIZE_LIMIT,
+        )
+        self.stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_args: self.stop.set())
+        if options["watch"]:
+            self._watch(options)
+            return
+        sources = self._sources(options)
+        work = self._check if options["check"] else self._pass
+        failed = False
+        for source in sources:
+            if self.stop.is_set():
+                break
+            try:
+                failed |= work(source)
+            except (SourceError, SourceBusyError, LostClaimError) as error:
+                failed = True
+                self._say_error(source, str(error))
+            except (OperationalError, InterfaceError) as error:
+                raise CommandError(_out_of_reach(error)) from error
+        if failed:
+            raise SystemExit(1)
+
+    # --- Which sources ----------------------------------------------------------
+
+    def _sources(self, options: dict[str, Any]) -> list[Source]:
+        if options["maildir"] or options["to"]:
+            return [self._ad_hoc(options)]
+        return list(self._configured(options["mailbox"]))
+
+    def _configured(self, addresses: list[str] | None) -> Iterator[Source]:
+        sources = Source.objects.filter(active=True).select_related("mailbox")
+        if addresses:
+            mailboxes = [_mailbox(address, "--mailbox") for address in addresses]
+            sources = sources.filter(mailbox__in=mailboxes)
+        yield from sources
+
+    def _ad_hoc(self, options: dict[str, Any]) -> Source:
+        """An inactive source per mailbox and real path, for its ledger."""
+        if not (options["maildir"] and options["to"]):
+            raise CommandError(
+                _("--maildir DIR and --to ADDRESS go together."), returncode=2
+            )
+        if options["mailbox"] or options["watch"]:
+            raise CommandError(
+                _("--mailbox and --watch are for configured sources, not --maildir."),
+                returncode=2,
+            )
+        mailbox = _mailbox(options["to"], "--to")
+        location = str(Path(options["maildir"]).resolve())
+        try:
+            Maildir(location)
+        except SourceError as error:
+            raise CommandError(str(error), returncode=2) from error
+        key = {"mailbox": mailbox, "kind": Source.Kind.MAILDIR, "location": location}
+        if options["check"]:
+            found = Source.objects.filter(**key).first()
+            return found or Source(**key)
+        return Source.objects.get_or_create(**key, defaults={"active": False})[0]
+
+    # --- The work ---------------------------------------------------------------
+
+    def _pass(self, source: Source) -> bool:
+        door = open_door(source)
+        with self._progress(source) as progress:
+            tally = self._patiently(source, door, progress)
+        self._report(source, tally)
+        return tally.failed
+
+    def _patiently(self, source: Source, door: Any, progress: Any) -> Tally:
+        """A watcher holds a source for moments only; wait for that."""
+        options = Options(
+            silent=self.options.silent,
+            since=self.options.since or _start(source),
+            limit=self.options.limit,
+            stopped=self.stop.is_set,
+            progress=progress,
+        )
+        give_up = monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return take_in(source, door, options)
+            except SourceBusyError:
+                if monotonic() > give_up or self.stop.is_set():
+                    raise
+                sleep(0.1)
+
+    def _watch(self, options: dict[str, Any]) -> None:
+        if options["maildir"] or options["to"] or options["check"]:
+            raise CommandError(
+                _("--watch reads the configured sources; leave the other options out."),
+                returncode=2,
+            )
+        self.stderr.write(_("Watching. Stop with Ctrl-C."))
+
+        def ingest(source: Source) -> Tally:
+            tally = take_in(
+                source,
+                open_door(source),
+                Options(
+                    silent=self.options.silent,
+                    since=self.options.since or _start(source),
+                    limit=self.options.limit,
+                    stopped=self.stop.is_set,
+                ),
+            )
+            if tally.stored or tally.duplicates or tally.errors:
+                self._report(source, tally)
+            return tally
+
+        watch.run(lambda: self._configured(options["mailbox"]), ingest, self.stop)
+
+    def _check(self, source: Source) -> bool:
+        """Look and count; nothing is stored, flagged or moved."""
+        tally = Tally()
+        door = open_door(source)
+        for found in ledger.compare(source, door, limit=self.options.limit):
+            match found:
+                case ledger.Arrived():
+                    tally.stored += 1
+                case ledger.Known():
+                    tally.known += 1
+                case ledger.Oversize():
+                    tally.oversize += 1
+                case ledger.Unreadable(reason=reason):
+                    tally.errors.append(reason)
+        tally.skipped += door.skipped
+        self._report(source, tally, check=True)
+        return tally.failed
+
+    # --- What is said -----------------------------------------------------------
+
+    @contextmanager
+    def _progress(self, source: Source) -> Iterator[Any]:
+        """A live line on a terminal once it takes over two seconds; else nothing."""
+        console = Console(stderr=True)
+        if self.json or not console.is_terminal:
+            yield lambda _tally: None
+            return
+        started = monotonic()
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TextColumn("{task.completed:.0f}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        task = bar.add_task(str(source), total=None)
+
+        def show(tally: Tally) -> None:
+            if monotonic() - started > SHOW_PROGRESS_AFTER:
+                bar.start()
+            bar.update(task, completed=tally.stored + tally.duplicates)
+
+        try:
+            yield show
+        finally:
+            bar.stop()
+
+    def _report(self, source: Source, tally: Tally, *, check: bool = False) -> None:
+        if self.json:
+            self.stdout.write(
+                json.dumps(
+                    {
+                        "source": str(source),
+                        "mailbox": source.mailbox.address,
+                        "check": check,
+                        "stored": tally.stored,
+                        "duplicates": tally.duplicates,
+                        "quarantined": tally.quarantined,
+                        "oversize": tally.oversize,
+                        "known": tally.known,
+                        "known_quarantined": tally.known_quarantined,
+                        "skipped": dict(tally.skipped),
+                        "errors": tally.errors,
+                    },
+                    ensure_ascii=False,
+                )
+            )
+        else:
+            self.stdout.write(_summary(source, tally, check=check))
+        for error in tally.errors:
+            self.stderr.write(error)
+
+    def _say_error(self, source: Source, error: str) -> None:
+        if self.json:
+            self.stdout.write(
+                json.dumps(
+                    {"source": str(source), "errors": [error]}, ensure_ascii=False
+                )
+            )
+        self.stderr.write(error)
+
+
+def _summary(source: Source, tally: Tally, *, check: bool) -> str:
+    first = (_("%d would be taken in") if check else _("%d taken in")) % tally.stored
+    parts = [
+        first,
+        *(
+            text % count
+            for text, count in (
+                (_("%d duplicate"), tally.duplicates),
+                (_("%d quarantined"), tally.quarantined),
+                (_("%d too large"), tally.oversize),
+                (_("%d known"), tally.known),
+                (_("%d in quarantine before"), tally.known_quarantined),
+            )
+            if count
+        ),
+        *(
+            _("%(count)d skipped (%(reason)s)") % {"count": count, "reason": reason}
+            for reason, count in sorted(tally.skipped.items())
+        ),
+    ]
+    return f"{source.mailbox.address} < {source}: {', '.join(parts)}"
+
+
+def _mailbox(address: str, option: str) -> Mailbox:
+    found = Mailbox.objects.filter(address=normalise(address)).first()
+    if found is None:
+        raise CommandError(
+            _(
+                "%(option)s: there is no mailbox %(address)s. Create it in the admin,"
+                " or with: manage.py create_mailbox %(address)s"
+            )
+            % {"option": option, "address": address},
+            returncode=2,
+        )
+    return found
+
+
+def _start(source: Source) -> datetime | None:
+    """From when on a configured source wants its mail."""
+    if source.start == Source.Start.NOW:
+        return source.created_at
+    return source.since if source.start == Source.Start.SINCE else None
+
+
+def _since(text: str | None) -> datetime | None:
+    """A date is 00:00 UTC; a time needs an offset, as in the API."""
+    if text is None:
+        return None
+    try:
+        if (day := parse_date(text)) is not None:
+            return datetime.combine(day, time(), tzinfo=UTC)
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise CommandError(
+            _("--since: write a date as 2026-01-31, or 2026-01-31T09:00:00+01:00."),
+            returncode=2,
+        )
+    return moment
+
+
+def _out_of_reach(error: Exception) -> str:
+    return _(
+        "The database refused: %s. Nothing is lost or half stored; run it again when"
+        " the database is well."
+    ) % str(error).strip().rstrip(".")

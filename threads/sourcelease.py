@@ -1,0 +1,86 @@
+"""One process reads a source at a time; a dead one's lease is taken over."""
+
+import os
+import socket
+from dataclasses import dataclass
+from time import monotonic
+from uuid import UUID, uuid4
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from threads.models import Source
+from webhooks.leases import in_seconds
+
+SECONDS = 60
+_RENEW_AFTER = 15
+
+
+class SourceBusyError(Exception):
+    """Another process is reading the source."""
+
+
+@dataclass(slots=True)
+class Lease:
+    source: Source
+    token: UUID
+    renewed: float
+
+    def keep(self) -> None:
+        """Between batches. Raises `SourceBusyError` when it was taken over."""
+        if monotonic() - self.renewed < _RENEW_AFTER:
+            return
+        mine = Source.objects.filter(pk=self.source.pk, token=self.token)
+        if not mine.update(leased_until=in_seconds(SECONDS)):
+            raise SourceBusyError(f"{self.source} was taken over by another process.")
+        self.renewed = monotonic()
+
+
+def acquire(source: Source) -> Lease:
+    """Raises `SourceBusyError`, naming who has it."""
+    free = Q(token=None) | Q(leased_until__lt=Now())
+    held = Source.objects.values_list("owner", "token").get(pk=source.pk)
+    if held[1] is not None and _dead(held[0]):
+        free |= Q(token=held[1])
+    token = uuid4()
+    taken = Source.objects.filter(free, pk=source.pk).update(
+        owner=_myself(), token=token, leased_until=in_seconds(SECONDS)
+    )
+    if not taken:
+        raise SourceBusyError(
+            f"{source} is being read by another process ({held[0]})."
+            " Let it finish, or stop it, and try again."
+        )
+    source.token = token
+    return Lease(source, token, monotonic())
+
+
+def release(lease: Lease, *, error: str = "", complete: bool = False) -> None:
+    """Give it back, and say how the pass went."""
+    source = lease.source
+    said: dict[str, object] = {"last_error": error, "owner": "", "token": None}
+    if complete:
+        said["last_pass_at"] = Now()
+        if source.first_pass_at is None:
+            said["first_pass_at"] = Now()
+    Source.objects.filter(pk=source.pk, token=lease.token).update(
+        leased_until=None, **said
+    )
+
+
+def _myself() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _dead(owner: str) -> bool:
+    """Whether `owner` was a process of this very machine that is no more."""
+    host, _, pid = owner.rpartition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

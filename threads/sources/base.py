@@ -1,0 +1,56 @@
+"""The contract of a door: how mail is found, read, and reported as taken in.
+
+A source lists its copies cheaply, reads one when asked, and is told `done` only
+after the commit that stored the mail. It knows no database: the ledger, not the
+place of a copy, decides what is new.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One physical copy. `ref` names it in the ledger, `place` finds it now."""
+
+    ref: str
+    size: int
+    place: str
+    # The source still counts it as new; `done` has something to do.
+    fresh: bool = False
+    modified: float = 0.0
+
+
+class SourceError(Exception):
+    """The source can't be read; the message says why and how to mend it."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class GoneError(Exception):
+    """A copy vanished between listing and reading: somebody moved it. Not an error."""
+
+
+class Door(Protocol):
+    """What every kind of source can do; one shared test suite holds them to it."""
+
+    # Part of the ledger's key: a new epoch starts the refs anew (IMAP UIDVALIDITY).
+    epoch: str
+    # What was passed over, by reason ("symlink", "empty", …), since `copies` began.
+    skipped: Counter[str]
+
+    def copies(self) -> Iterator[Copy]:
+        """All that is there, oldest first. Raises `SourceError`."""
+        ...
+
+    def read(self, copy: Copy) -> bytes:
+        """The untouched bytes. Raises `GoneError`, or `SourceError` for this copy."""
+        ...
+
+    def done(self, copy: Copy) -> None:
+        """The mail is stored: mark it so. Safe to repeat. Raises `SourceError`."""
+        ...

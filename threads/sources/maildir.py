@@ -1,0 +1,147 @@
+"""A Maildir (https://cr.yp.to/proto/maildir.html), shared with an MTA and mail readers.
+
+`new/` and `cur/` are both read, `tmp/` never. After the commit a mail moves from
+`new/` to `cur/`; its base name, the part before `:`, stays and is its ref.
+"""
+
+import errno
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from threads.sources.base import Copy, GoneError, SourceError
+
+_LONGEST_REF = 500
+_GONE = {errno.ENOENT, errno.ESTALE}
+
+
+def reference(name: str) -> str:
+    """The base name as text: bytes that are no UTF-8 become escapes.
+
+    >>> reference("1700000000.M1P2.host:2,S")
+    '1700000000.M1P2.host'
+    """
+    base = os.fsencode(name.partition(":")[0]).decode("utf-8", "backslashreplace")
+    base = base.replace("\x00", "\\x00")
+    if len(base) > _LONGEST_REF:
+        digest = sha256(base.encode()).hexdigest()
+        base = f"{base[: _LONGEST_REF - 65]}#{digest}"
+    return base
+
+
+class Maildir:
+    epoch = ""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises `SourceError` when `path` is no Maildir."""
+        self.path = Path(path)
+        self.skipped: Counter[str] = Counter()
+        for name in ("new", "cur"):
+            self._require(self.path / name)
+
+    def _require(self, folder: Path) -> None:
+        try:
+            known = folder.is_dir()
+        except PermissionError:
+            known = True  # listing it will tell
+        if not known:
+            message = (
+                f"{self.path} is not a Maildir: it has no folder {folder.name}/."
+                " Make one with: mkdir -p "
+                + " ".join(str(self.path / name) for name in ("cur", "new", "tmp"))
+            )
+            raise SourceError(message, permanent=True)
+
+    def copies(self) -> Iterator[Copy]:
+        """`new/` first: what moves to `cur/` meanwhile is met there, not missed."""
+        self.skipped.clear()
+        fresh = sorted(self._listed("new", fresh=True), key=lambda copy: copy.ref)
+        yield from fresh
+        met = {copy.ref for copy in fresh}
+        for copy in sorted(self._listed("cur", fresh=False), key=lambda c: c.ref):
+            if copy.ref not in met:
+                met.add(copy.ref)
+                yield copy
+
+    def _listed(self, folder: str, *, fresh: bool) -> Iterator[Copy]:
+        try:
+            entries = os.scandir(self.path / folder)
+        except OSError as error:
+            raise self._unreadable(self.path / folder, error) from error
+        with entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except OSError as error:
+                    if error.errno not in _GONE:
+                        self.skipped["unreadable"] += 1
+                    continue
+                if reason := _no_mail(status):
+                    self.skipped[reason] += 1
+                    continue
+                yield Copy(
+                    ref=reference(entry.name),
+                    size=status.st_size,
+                    place=f"{folder}/{entry.name}",
+                    fresh=fresh,
+                    modified=status.st_mtime,
+                )
+
+    def read(self, copy: Copy) -> bytes:
+        """Never follows a link and never blocks, whatever took the name's place."""
+        path = self.path / copy.place
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path, flags)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise GoneError from error
+            raise self._unreadable(path, error) from error
+        with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor, not a path
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise GoneError
+            try:
+                return file.read()
+            except OSError as error:
+                raise self._unreadable(path, error) from error
+
+    def done(self, copy: Copy) -> None:
+        """`new/x` becomes `cur/x:2,`; a reader who was faster has done our work."""
+        if not copy.fresh:
+            return
+        old = self.path / copy.place
+        info = "" if ":" in old.name else ":2,"
+        try:
+            with suppress(FileNotFoundError):
+                old.rename(self.path / "cur" / f"{old.name}{info}")
+        except OSError as error:
+            message = (
+                f"{old} is stored, but can't be moved to cur/: {error.strerror}."
+                " Give this user write permission on the Maildir."
+            )
+            raise SourceError(message) from error
+
+    def _unreadable(self, path: Path, error: OSError) -> SourceError:
+        return SourceError(
+            f"{path} can't be read: {error.strerror}."
+            " Give this user read and write permission on the Maildir."
+        )
+
+
+def _no_mail(status: os.stat_result) -> str:
+    """Why this is no mail; `""` for a regular file with something in it."""
+    if stat.S_ISLNK(status.st_mode):
+        return "symlink"
+    if stat.S_ISDIR(status.st_mode):
+        return "directory"
+    if stat.S_ISFIFO(status.st_mode):
+        return "fifo"
+    if not stat.S_ISREG(status.st_mode):
+        return "special file"
+    return "" if status.st_size else "empty"

@@ -1,0 +1,119 @@
+"""`ingest --watch`: pushed by inotify, and a sweep each minute for what it missed."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from time import monotonic
+
+from django.db import OperationalError, close_old_connections, connection
+from watchfiles import watch
+
+from threads.arrival import LostClaimError
+from threads.doors import open_door
+from threads.ingest import Tally
+from threads.models import Source
+from threads.sourcelease import SourceBusyError
+from threads.sources.base import SourceError
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 60
+# How often the list of sources is read again, so that a new one in the admin counts.
+SOURCES_SECONDS = 5
+_LONGEST_PAUSE = 60
+
+
+def run(
+    sources: Callable[[], Iterable[Source]],
+    ingest: Callable[[Source], Tally],
+    stop: threading.Event,
+) -> None:
+    """Until `stop`. A source in trouble never keeps another one waiting for long."""
+    pause = 1.0
+    while not stop.is_set():
+        try:
+            _watch(sources, ingest, stop)
+            pause = 1.0
+        except OperationalError:
+            log.exception("The database is out of reach; trying again in %.0f s", pause)
+            connection.close()
+            stop.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _watch(
+    sources: Callable[[], Iterable[Source]],
+    ingest: Callable[[Source], Tally],
+    stop: threading.Event,
+) -> None:
+    """One set of folders, until the set changes."""
+    listed = list(sources())
+    folders = {folder: source for source in listed for folder in _folders(source)}
+    for source in listed:
+        _one(source, ingest)
+    swept = listed_at = monotonic()
+    for touched in _touched(folders, stop):
+        close_old_connections()
+        now = monotonic()
+        if now - swept >= SWEEP_SECONDS:
+            touched, swept = listed, now  # noqa: PLW2901 -- a sweep reads them all
+        for source in touched:
+            if stop.is_set():
+                return
+            _one(source, ingest)
+        if now - listed_at >= SOURCES_SECONDS:
+            listed_at = now
+            if _signature(sources()) != _signature(listed):
+                return
+
+
+def _signature(sources: Iterable[Source]) -> list[tuple[int, str, str]]:
+    return sorted((source.pk, source.kind, source.location) for source in sources)
+
+
+def _one(source: Source, ingest: Callable[[Source], Tally]) -> None:
+    try:
+        source.refresh_from_db()
+        ingest(source)
+    except (SourceError, SourceBusyError, LostClaimError) as error:
+        # The pass has said so in the source's own row; the next sweep tries again.
+        log.warning("%s", error)
+
+
+def _folders(source: Source) -> list[Path]:
+    """What inotify can watch; without any, only the sweep looks."""
+    try:
+        open_door(source)
+    except SourceError as error:
+        Source.objects.filter(pk=source.pk).update(last_error=str(error)[:2000])
+        log.warning("%s", error)
+        return []
+    root = Path(source.location).resolve()
+    return [root / "new", root / "cur"]
+
+
+def _touched(
+    folders: dict[Path, Source], stop: threading.Event
+) -> Iterator[list[Source]]:
+    """Batches of sources with news; an empty list at least once a second."""
+    if not folders:
+        while not stop.wait(1.0):
+            yield []
+        return
+    for changes in watch(
+        *folders,
+        stop_event=stop,
+        debounce=50,
+        step=10,
+        rust_timeout=1000,
+        yield_on_timeout=True,
+        recursive=False,
+        raise_interrupt=False,
+    ):
+        touched = {Path(path).parent for _, path in changes}
+        yield list(
+            {
+                source.pk: source for f, source in folders.items() if f in touched
+            }.values()
+        )
