@@ -1,0 +1,282 @@
+"""A reply is accepted, sent once, and says what became of it."""
+
+from email import message_from_bytes, policy
+
+import pytest
+from django.db.models.functions import Now
+
+from tests.mails import mail
+from tests.mailservers import smtp_server
+from threads import lifecycle, smtp
+from threads.actors import SYSTEM
+from threads.errors import RefusedError
+from threads.models import Mailbox, Message, Original, Recipient, Thread
+from threads.outbound import Reply, reply
+from webhooks.leases import in_seconds
+from webhooks.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def thread(source, maildir, ingest):
+    """Makes a thread from a first mail."""
+
+    def make(**values):
+        maildir.deliver(mail(**values))
+        ingest()
+        return Thread.objects.latest("pk")
+
+    return make
+
+
+def use(sink):
+    server = {"host": "127.0.0.1", "port": sink.port, "tls": "none"}
+    mailbox = Mailbox.objects.get()
+    mailbox.smtp = server
+    mailbox.save()
+
+
+def answer(thread, body="Bedankt voor je bericht.", **values):
+    return reply(thread.pk, Reply(body=body, **values), actor=SYSTEM)
+
+
+def told():
+    return list(Event.objects.order_by("position").values_list("type", flat=True))
+
+
+def test_a_reply_arrives_with_the_headers_of_a_conversation(thread):
+    asked = thread(references="<0@x>", subject="Vraag over café")
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        assert (message.status, told()[2:]) == ("queued", [])
+        assert smtp.send_due() == 1
+    to, raw = sink.mails[0]
+    sent = message_from_bytes(raw, policy=policy.default)
+    assert to == ["klant@bedrijf.nl"]
+    assert sent["From"] == "Support <support@shop.nl>"
+    assert sent["To"] == "Klant <klant@bedrijf.nl>"
+    assert sent["Subject"] == "Re: Vraag over café"
+    assert sent["In-Reply-To"] == "<1@bedrijf.nl>"
+    assert sent["References"] == "<0@x> <1@bedrijf.nl>"
+    assert sent["Message-ID"] == f"<{message.message_id}>"
+    assert message.message_id == message.message_id.lower()
+    assert "Auto-Submitted" not in sent
+    assert sent.get_content().strip() == "Bedankt voor je bericht."
+    message.refresh_from_db()
+    assert message.status == "sent"
+    assert bytes(message.original.content) == raw
+    assert told()[2:] == ["message.sent"]
+    assert smtp.send_due() == 0
+
+
+def test_re_stands_once(thread):
+    asked = thread(subject="RE: AW: Vraag")
+    with smtp_server() as sink:
+        use(sink)
+        assert answer(asked).subject == "Re: Vraag"
+
+
+def test_the_customers_answer_comes_back_into_the_thread(thread, maildir, ingest):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    reply_id = f"<{message.message_id}>"
+    maildir.deliver(mail(message_id="<2@bedrijf.nl>", in_reply_to=reply_id, text="Ok"))
+    ingest()
+    assert Thread.objects.get().message_count == 3
+    assert Message.objects.latest("pk").why_rule == "keyed"
+
+
+def test_our_own_mail_coming_back_is_recognised(thread, maildir, ingest):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        answer(asked)
+        smtp.send_due()
+    maildir.deliver(b"Received: from x by y\r\n" + sink.mails[0][1])
+    ingest()
+    assert Message.objects.count() == 2
+
+
+def test_a_stranger_in_the_thread_is_never_answered(thread, maildir, ingest):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        maildir.deliver(
+            mail(
+                sender="dief@y.nl",
+                message_id="<evil@y.nl>",
+                in_reply_to=f"<{message.message_id}>",
+            )
+        )
+        ingest()
+        assert Message.objects.latest("pk").unverified_sender
+        again = answer(asked)
+    addresses = list(again.recipients.values_list("address", flat=True))
+    assert addresses == ["klant@bedrijf.nl"]
+
+
+def test_a_forged_reply_to_is_not_obeyed(thread):
+    asked = thread(reply_to="dief@y.nl")
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+    assert message.recipients.get().address == "klant@bedrijf.nl"
+
+
+def test_a_contact_form_is_answered_at_its_reply_to(thread):
+    asked = thread(sender="Formulier <support@shop.nl>", reply_to="klant@bedrijf.nl")
+    assert asked.customer.address == "klant@bedrijf.nl"
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+    assert message.recipients.get().address == "klant@bedrijf.nl"
+
+
+def test_reply_all_reaches_the_first_mails_copies_but_not_us(thread):
+    asked = thread(to="support@shop.nl, Baas <baas@bedrijf.nl>", cc="info@bedrijf.nl")
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked, reply_all=True)
+    in_order = message.recipients.order_by("pk")
+    addresses = list(in_order.values_list("address", flat=True))
+    assert addresses == ["klant@bedrijf.nl", "baas@bedrijf.nl", "info@bedrijf.nl"]
+
+
+def test_a_spam_thread_gets_no_answer(thread, settings):
+    asked = thread()
+    lifecycle.change(asked.pk, actor=SYSTEM, changes=lifecycle.Changes(status="spam"))
+    settings.EMAIL_HOST = "127.0.0.1"
+    with pytest.raises(RefusedError) as refused:
+        answer(asked)
+    assert refused.value.code == "thread_is_spam"
+
+
+def test_without_a_mail_server_a_reply_is_refused(thread):
+    with pytest.raises(RefusedError) as refused:
+        answer(thread())
+    assert refused.value.code == "smtp_not_configured"
+    assert Message.objects.count() == 1
+
+
+def test_the_try_out_writes_the_reply_to_a_file(thread, settings, tmp_path):
+    settings.DEBUG, settings.DATA_DIR = True, tmp_path
+    message = answer(thread())
+    assert message.status == "stored"
+    written = (tmp_path / "outbox" / f"{message.public_id}.eml").read_bytes()
+    assert written == bytes(Original.objects.latest("pk").content)
+
+
+def test_closing_with_a_reply_closes_at_once_and_a_failure_opens_again(thread):
+    asked = thread()
+    with smtp_server(refuse={"klant@bedrijf.nl": "550 5.1.1 unknown"}) as sink:
+        use(sink)
+        answer(asked, close=True)
+        asked.refresh_from_db()
+        assert (asked.status, told()[2:]) == ("closed", ["thread.closed"])
+        smtp.send_due()
+    asked.refresh_from_db()
+    assert asked.status == "open"
+    assert told()[3:] == ["message.failed", "thread.reopened"]
+    assert Message.objects.latest("pk").error_detail == "5.1.1 unknown"
+
+
+def test_a_temporary_refusal_is_tried_again_later(thread):
+    asked = thread()
+    with smtp_server(answer="451 4.3.0 busy") as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+        message.refresh_from_db()
+        assert message.status == "queued"
+        later = Message.objects.filter(next_at__gt=in_seconds(50))
+        assert later.get() == message
+        sink.answer = "250 OK"
+        Message.objects.filter(pk=message.pk).update(next_at=Now())
+        smtp.send_due()
+    message.refresh_from_db()
+    assert (message.status, message.attempts) == ("sent", 2)
+    assert sink.mails[0][1] == sink.mails[1][1]
+
+
+def test_a_server_that_is_down_is_tried_again_later(thread):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+    message = answer(asked)
+    smtp.send_due()
+    message.refresh_from_db()
+    assert (message.status, message.error_code) == ("queued", "connection")
+
+
+def test_one_refused_recipient_of_three_does_not_stop_the_others(thread):
+    asked = thread()
+    with smtp_server(refuse={"b@x.nl": "550 no"}) as sink:
+        use(sink)
+        message = answer(asked, to=["a@x.nl", "b@x.nl", "c@x.nl"])
+        smtp.send_due()
+    assert sink.mails[0][0] == ["a@x.nl", "c@x.nl"]
+    states = dict(Recipient.objects.values_list("address", "state"))
+    assert states == {"a@x.nl": "sent", "b@x.nl": "failed", "c@x.nl": "sent"}
+    message.refresh_from_db()
+    assert message.status == "sent"
+
+
+def test_no_answer_after_the_mail_is_doubt_and_not_a_second_mail(thread):
+    asked = thread()
+    with smtp_server(answer=None) as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+        smtp.send_due()
+        assert len(sink.mails) == 1
+    message.refresh_from_db()
+    assert message.status == "in_doubt"
+    assert told()[2:] == ["message.in_doubt"]
+
+
+@pytest.mark.parametrize(("started", "status"), [(False, "sent"), (True, "in_doubt")])
+def test_a_sender_that_died_leaves_doubt_only_after_the_data(thread, started, status):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp._claim()
+        Message.objects.filter(pk=message.pk).update(
+            data_started=started, claimed_until=in_seconds(-1)
+        )
+        smtp.send_due()
+        assert len(sink.mails) == (0 if started else 1)
+    message.refresh_from_db()
+    assert message.status == status
+
+
+def test_dots_and_long_lines_arrive_as_they_were_written(thread):
+    body = ".\n..\n.x\n" + "é" * 3000 + "\nFrom here\nlast"
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        answer(asked, body=body)
+        smtp.send_due()
+    raw = sink.mails[0][1]
+    assert len(sink.mails) == 1
+    assert max(map(len, raw.split(b"\r\n"))) < 998
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    parsed = message_from_bytes(raw, policy=policy.default)
+    assert parsed.get_content().replace("\r\n", "\n") == body + "\n"
+
+
+def test_an_encoded_line_break_in_the_subject_makes_no_header(thread):
+    asked = thread(subject="x")
+    Thread.objects.update(subject="a Bcc: dief@y.nl")
+    Message.objects.update(subject="a Bcc: dief@y.nl")
+    with smtp_server() as sink:
+        use(sink)
+        answer(asked)
+        smtp.send_due()
+    assert message_from_bytes(sink.mails[0][1])["Bcc"] is None

@@ -1,0 +1,45 @@
+"""Deliveries and replies, sent without a cluster."""
+
+import json
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from threads import smtp
+from webhooks.delivery import drain
+
+BUDGET_SECONDS = 600
+
+
+class Command(BaseCommand):
+    help = "Send the deliveries and replies that are due."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = "example (cron):\n  * * * * * manage.py deliver --once"
+        parser.add_argument("--once", action="store_true", help="once, then stop")
+        parser.add_argument("--json", action="store_true", help="one object a line")
+
+    def handle(self, **options: Any) -> None:
+        if not options["once"]:
+            raise CommandError(
+                _("Say --once; to keep sending, run: manage.py worker"), returncode=2
+            )
+        replies = smtp.send_due()
+        drained = drain(budget_seconds=BUDGET_SECONDS)
+        failed = drained.sent - drained.succeeded
+        if options["json"]:
+            line = {"replies": replies, "sent": drained.sent, "failed": failed}
+            self.stdout.write(json.dumps(line))
+        else:
+            self.stdout.write(
+                _("%(replies)d replies, %(sent)d deliveries, %(failed)d failed")
+                % {"replies": replies, "sent": drained.sent, "failed": failed}
+            )
+        if failed:
+            self.stderr.write(
+                _("%d deliveries failed and will be tried again.") % failed
+            )
+            raise SystemExit(1)

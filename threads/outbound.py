@@ -1,0 +1,273 @@
+"""A reply is accepted: frozen as bytes, with its own Message-ID, and due.
+
+What is accepted is sent once, or says that it may not have been: the bytes and the
+Message-ID never change again, whatever happens on the way.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from threads import lifecycle
+from threads.actors import Actor
+from threads.errors import RefusedError
+from threads.house import House
+from threads.mail.addresses import normalise
+from threads.mail.compose import Outgoing, compose, reply_subject
+from threads.mail.identity import dedupe_key
+from threads.mail.limits import clean_text
+from threads.mail.markup import sanitised
+from threads.mail.parsed import Address
+from threads.models import Message, Original, Recipient, Reference, Thread, User
+from threads.place import Place
+from threads.recipients import Recipients, answered_message, reply_recipients
+from webhooks import bell
+from webhooks.outbox import publish
+
+SEND_DUE = "threads.tasks.send_due"
+RECIPIENT_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a reply says and to whom; without `to` the thread decides."""
+
+    body: str
+    body_html: str = ""
+    to: Sequence[str] = ()
+    cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
+    reply_all: bool = False
+    close: bool = False
+
+
+def reply(
+    thread_pk: int,
+    wanted: Reply,
+    *,
+    actor: Actor,
+    author: User | None = None,
+    via: str = Message.Via.API,
+) -> Message:
+    """Accept a reply; it is on its way when this returns.
+
+    Raises `RefusedError` with thread_is_spam, smtp_not_configured, no_recipient,
+    invalid_recipient or too_many_recipients.
+    """
+    with transaction.atomic():
+        thread = lifecycle.locked(thread_pk)
+        stored_only = _refuse_what_cannot_be_sent(thread)
+        message = _accept(thread, wanted, actor, author, via)
+        events = []
+        if wanted.close:
+            closed = lifecycle.Changes(status=Thread.Status.CLOSED)
+            events = lifecycle.apply(thread, closed, actor)
+        if stored_only:
+            message.status = Message.Status.STORED
+            message.next_at = None
+            message.save(update_fields=["status", "next_at"])
+        else:
+            bell.ring(SEND_DUE)
+        publish(events)
+    if stored_only:
+        _write_to_outbox(message)
+    return message
+
+
+def outsiders(thread: Thread, wanted: Reply) -> list[str]:
+    """The named recipients who are not participants of the thread."""
+    known = {normalise(person["address"]) for person in thread.participants}
+    named = [*wanted.to, *wanted.cc, *wanted.bcc]
+    return [address for address in named if normalise(address) not in known]
+
+
+def smtp_settings(message_or_thread: Message | Thread) -> dict[str, Any]:
+    """The mailbox's own server, else the installation's; empty when there is none."""
+    own: dict[str, Any] = message_or_thread.mailbox.smtp or {}
+    if own.get("host"):
+        return own
+    if not settings.EMAIL_HOST:
+        return {}
+    return {
+        "host": settings.EMAIL_HOST,
+        "port": settings.EMAIL_PORT,
+        "username": settings.EMAIL_HOST_USER,
+        "password": settings.EMAIL_HOST_PASSWORD,
+        "tls": "ssl"
+        if settings.EMAIL_USE_SSL
+        else "starttls"
+        if settings.EMAIL_USE_TLS
+        else "none",
+    }
+
+
+def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
+    """True when the mail will only be written to a file (the try-out)."""
+    if thread.status == Thread.Status.SPAM:
+        raise RefusedError(
+            "thread_is_spam",
+            "The thread is marked as spam; its sender gets no answer.",
+            fix="Set its status to open first.",
+        )
+    if smtp_settings(thread):
+        return False
+    if settings.DEBUG:
+        return True
+    raise RefusedError(
+        "smtp_not_configured",
+        f"No SMTP server is configured for {thread.mailbox.address}.",
+        fix="Set SMTP on the mailbox in the admin, or EMAIL_HOST in the environment.",
+    )
+
+
+def _accept(
+    thread: Thread, wanted: Reply, actor: Actor, author: User | None, via: str
+) -> Message:
+    house = House.of(thread.mailbox)
+    answered = answered_message(thread)
+    recipients = _recipients(thread, wanted, answered, house)
+    parent = (
+        answered
+        or Message.objects.filter(thread=thread)
+        .exclude(status=Message.Status.DRAFT)
+        .order_by("-id")
+        .first()
+    )
+    now = timezone.now()
+    message_id = f"mb.{secrets.token_hex(16)}@{thread.mailbox.domain}"
+    chain = _chain(parent)
+    mail = Outgoing(
+        from_=Address(thread.mailbox.address, thread.mailbox.name),
+        to=recipients.to,
+        cc=recipients.cc,
+        subject=reply_subject(parent.subject if parent else thread.subject),
+        body_text=wanted.body,
+        body_html=sanitised(wanted.body_html) if wanted.body_html else "",
+        message_id=message_id,
+        in_reply_to=parent.message_id if parent else "",
+        references=chain,
+        date=now,
+    )
+    frozen = compose(mail)
+    text = clean_text(wanted.body)
+    message = Message.objects.create(
+        mailbox=thread.mailbox,
+        thread=thread,
+        direction=Message.Direction.OUTBOUND,
+        dedupe_key=dedupe_key(frozen),
+        original=_original(frozen),
+        message_id=message_id,
+        sender=thread.mailbox.address,
+        addresses={
+            "from": [_json(mail.from_)],
+            "to": [_json(person) for person in recipients.to],
+            "cc": [_json(person) for person in recipients.cc],
+            "reply_to": [],
+        },
+        delivered_to=recipients.to[0].address,
+        subject=mail.subject,
+        body_text=text,
+        spans={"reply": [[0, len(text)]], "quoted": [], "signature": []},
+        body_html=mail.body_html,
+        sent_at=now,
+        received_at=now,
+        created_at=now,
+        authentication="pass",
+        via=via,
+        why_rule="reply",
+        why_evidence=f"written here as an answer to <{mail.in_reply_to}>"[:500],
+        status=Message.Status.QUEUED,
+        author=author,
+        actor=actor.json(),
+        envelope_from=thread.mailbox.address,
+        closes=wanted.close,
+        next_at=now,
+    )
+    Reference.objects.bulk_create(
+        [
+            Reference(
+                mailbox=thread.mailbox,
+                message=message,
+                position=position,
+                referenced=referenced,
+            )
+            for position, referenced in enumerate(chain)
+        ]
+    )
+    everybody = [*recipients.to, *recipients.cc, *(Address(a) for a in wanted.bcc)]
+    addresses = dict.fromkeys(normalise(person.address) for person in everybody)
+    Recipient.objects.bulk_create(
+        [Recipient(message=message, address=address) for address in addresses]
+    )
+    place = Place(thread)
+    place.welcome(_json(person) for person in (*recipients.to, *recipients.cc))
+    thread.message_count += 1
+    thread.last_message = message
+    thread.last_message_at = thread.updated_at = now
+    thread.save()
+    return message
+
+
+def _recipients(
+    thread: Thread, wanted: Reply, answered: Message | None, house: House
+) -> Recipients:
+    for name in ("to", "cc", "bcc"):
+        for address in getattr(wanted, name):
+            if not normalise(address):
+                raise RefusedError(
+                    "invalid_recipient",
+                    f"{address!r} is not an e-mail address.",
+                    fix="Write each as name@example.com.",
+                    field=name,
+                )
+    found = reply_recipients(thread, answered, house, everybody=wanted.reply_all)
+    to = tuple(Address(normalise(a)) for a in wanted.to) or found.to
+    cc = tuple(Address(normalise(a)) for a in wanted.cc) or found.cc
+    if not to:
+        raise RefusedError(
+            "no_recipient",
+            "Nobody in this thread can be answered.",
+            fix='Name the recipients: "to": ["klant@bedrijf.nl"].',
+            field="to",
+        )
+    if len(to) + len(cc) + len(wanted.bcc) > RECIPIENT_LIMIT:
+        raise RefusedError(
+            "too_many_recipients",
+            f"A reply goes to at most {RECIPIENT_LIMIT} people.",
+            fix="Send several replies.",
+            field="to",
+        )
+    return Recipients(to, cc)
+
+
+def _chain(parent: Message | None) -> list[str]:
+    """The parent's own references, then the parent (RFC 5322 section 3.6.4)."""
+    if parent is None:
+        return []
+    known = parent.references.order_by("position").values_list("referenced", flat=True)
+    return [*(one for one in known if one != parent.message_id), parent.message_id][
+        -40:
+    ]
+
+
+def _original(frozen: bytes) -> Original:
+    digest = sha256(frozen).hexdigest()
+    return Original.objects.create(sha256=digest, size=len(frozen), content=frozen)
+
+
+def _write_to_outbox(message: Message) -> None:
+    """The try-out has no mail server: here is what it would have sent."""
+    folder = settings.DATA_DIR / "outbox"
+    folder.mkdir(parents=True, exist_ok=True)
+    if message.original is not None:
+        (folder / f"{message.public_id}.eml").write_bytes(message.original.content)
+
+
+def _json(person: Address) -> dict[str, str]:
+    return {"address": person.address, "name": person.name}

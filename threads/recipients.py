@@ -1,0 +1,82 @@
+"""Who a reply goes to when nobody says (design: reply recipients)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from threads.customers import is_no_reply
+from threads.house import House
+from threads.mail.addresses import normalise
+from threads.mail.parsed import Address
+from threads.models import Message, Thread
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...] = ()
+
+
+def answered_message(thread: Thread) -> Message | None:
+    """The newest inbound mail that a person of the thread wrote."""
+    return (
+        Message.objects.filter(
+            thread=thread,
+            direction=Message.Direction.INBOUND,
+            unverified_sender=False,
+            auto=False,
+            bounce__isnull=True,
+        )
+        .order_by("-id")
+        .first()
+    )
+
+
+def reply_recipients(
+    thread: Thread, answered: Message | None, house: House, *, everybody: bool
+) -> Recipients:
+    """Never ours, never a stranger who only answered into the thread."""
+    participants = {normalise(person["address"]) for person in thread.participants}
+    if answered is None:
+        return Recipients(tuple(_outside(_last_outbound_to(thread), house)))
+    proven = answered.authentication == "pass"
+    people = answered.addresses
+    reply_to = [
+        person
+        for person in _outside(people.get("reply_to", []), house)
+        if proven or normalise(person.address) in participants
+    ]
+    to = reply_to or _outside(people.get("from", []), house)
+    to = [person for person in to if not is_no_reply(normalise(person.address))]
+    if not to and thread.customer is not None:
+        to = [Address(thread.customer.address, thread.customer.name)]
+    if not everybody:
+        return Recipients(tuple(to))
+    first = answered.is_first
+    also = [
+        person
+        for person in _outside(people.get("to", []) + people.get("cc", []), house)
+        if proven or first or normalise(person.address) in participants
+    ]
+    main = {normalise(person.address) for person in to}
+    cc = [person for person in also if normalise(person.address) not in main]
+    return Recipients(tuple(to), tuple(cc))
+
+
+def _last_outbound_to(thread: Thread) -> list[dict[str, str]]:
+    newest = (
+        Message.objects.filter(thread=thread, direction=Message.Direction.OUTBOUND)
+        .exclude(status=Message.Status.DRAFT)
+        .order_by("-id")
+        .first()
+    )
+    return newest.addresses.get("to", []) if newest else []
+
+
+def _outside(people: Iterable[dict[str, str]], house: House) -> list[Address]:
+    """Real addresses that are not ours, each once."""
+    found: dict[str, Address] = {}
+    for person in people:
+        plain = normalise(person["address"])
+        if plain and plain not in house.ours and plain not in house.own:
+            found.setdefault(plain, Address(plain, person.get("name", "")))
+    return list(found.values())
