@@ -59,7 +59,7 @@ def store(
 ) -> Stored:
     """Store a batch, told and done. Raises `LostClaimError`; then nothing changed."""
     with transaction.atomic():
-        mailbox = Mailbox.objects.select_for_update().get(pk=mailbox.pk)
+        mailbox = Mailbox.objects.select_for_update(no_key=True).get(pk=mailbox.pk)
         return _Arrival(mailbox, batch, house).write(token)
 
 

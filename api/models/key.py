@@ -53,14 +53,13 @@ class ApiKeyManager(models.Manager["ApiKey"]):
         domains: list[str] | None = None,
     ) -> tuple["ApiKey", str]:
         """A new key: the row, and the text that is shown this once."""
-        plain = f"mb_{secrets.token_urlsafe(32)}"
-        row = self.create(
+        row = self.model(
             name=name,
-            prefix=plain[:10],
-            digest=digest(plain),
             scopes=default_scopes() if scopes is None else scopes,
             domains=domains or [],
         )
+        plain = row.make()
+        row.save()
         return row, plain
 
 
@@ -88,3 +87,10 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def make(self) -> str:
+        """Give this row a new secret; saving it is the caller's."""
+        plain = f"mb_{secrets.token_urlsafe(32)}"
+        self.prefix = plain[:10]
+        self.digest = digest(plain)
+        return plain

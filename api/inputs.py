@@ -1,0 +1,91 @@
+"""What may be sent: known fields only, and of the right type."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from threads.models import Thread
+
+
+class Text(serializers.CharField):
+    """A JSON string; numbers and booleans are not quietly turned into one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    """true or false, not "true" and not 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuses fields it does not know: a typing error must not go unnoticed."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields)
+        if unknown:
+            allowed = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {
+                    name: serializers.ErrorDetail(
+                        f"There is no such field. Allowed: {allowed}.",
+                        code="unknown_field",
+                    )
+                    for name in sorted(unknown)
+                }
+            )
+        return super().to_internal_value(data)
+
+
+class ThreadChange(Strict):
+    status = serializers.ChoiceField(Thread.Status.values, required=False)
+    assignee = Text(required=False, allow_null=True)
+    tags = serializers.ListField(child=Text(max_length=50), required=False)
+    priority = serializers.ChoiceField(Thread.Priority.values, required=False)
+    subject = Text(required=False, max_length=998)
+    snoozed_until = Text(required=False, allow_null=True)
+
+
+class ReplyInput(Strict):
+    body = Text(max_length=1_000_000, trim_whitespace=False)
+    body_html = Text(required=False, max_length=1_000_000, trim_whitespace=False)
+    to = serializers.ListField(child=Text(), required=False)
+    cc = serializers.ListField(child=Text(), required=False)
+    bcc = serializers.ListField(child=Text(), required=False)
+    reply_all = Flag(required=False)
+    close = Flag(required=False)
+
+
+class BasicAuth(Strict):
+    username = Text(max_length=200)
+    password = Text(max_length=200)
+
+
+class WebhookChange(Strict):
+    url = Text(required=False)
+    events = serializers.ListField(child=Text(), required=False)
+    mailboxes = serializers.ListField(child=Text(), required=False)
+    domains = serializers.ListField(child=Text(), required=False)
+    headers = serializers.DictField(child=Text(allow_blank=True), required=False)
+    basic_auth = BasicAuth(required=False, allow_null=True)
+    timeout = serializers.IntegerField(required=False)
+    include_auto = Flag(required=False)
+    include_spam = Flag(required=False)
+    include_body = Flag(required=False)
+    state = serializers.ChoiceField(["active", "paused", "off"], required=False)
+
+
+class WebhookInput(WebhookChange):
+    url = Text()
+    events = serializers.ListField(child=Text(), allow_empty=False)
+
+
+class TestInput(Strict):
+    event = Text(required=False)

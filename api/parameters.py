@@ -1,0 +1,95 @@
+"""Query parameters, strictly: an unknown one is an error, never ignored."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, time
+
+from django.utils.dateparse import parse_date, parse_datetime
+from rest_framework.request import Request
+
+from api.errors import Problem
+
+DEFAULT_LIMIT = 50
+MOST = 100
+
+
+class Parameters:
+    """The query of one request; every value that is read has been checked."""
+
+    def __init__(self, request: Request, allowed: Collection[str]) -> None:
+        self._query = request.query_params
+        for name in self._query:
+            if name not in allowed:
+                raise Problem(
+                    "unknown_parameter",
+                    f"There is no parameter {name}.",
+                    fix=f"Allowed here: {', '.join(sorted(allowed))}.",
+                    field=name,
+                )
+            if len(self._query.getlist(name)) > 1:
+                raise invalid(name, "it stands twice", "Send it once.")
+
+    def text(self, name: str) -> str:
+        return str(self._query.get(name, ""))
+
+    def choices(self, name: str, allowed: Sequence[str]) -> list[str]:
+        """Values with commas, each one of `allowed`; empty when absent."""
+        if name not in self._query:
+            return []
+        values = [value.strip() for value in self.text(name).split(",")]
+        for value in values:
+            if value not in allowed:
+                raise invalid(
+                    name,
+                    f"{value!r} is not one of its values",
+                    f"Allowed: {', '.join(allowed) or '(nothing)'}.",
+                )
+        return values
+
+    def choice(self, name: str, allowed: Sequence[str]) -> str:
+        found = self.choices(name, allowed)
+        if len(found) > 1:
+            raise invalid(name, "it takes one value", "Send one.")
+        return found[0] if found else ""
+
+    def limit(self) -> int:
+        return self.number("limit", DEFAULT_LIMIT, 1, MOST)
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        if name not in self._query:
+            return default
+        text = self.text(name)
+        if not (text.isascii() and text.isdecimal() and len(text) < 6) or not (  # noqa: PLR2004
+            least <= int(text) <= most
+        ):
+            raise invalid(name, f"{text!r} is not a number from {least} to {most}", "")
+        return int(text)
+
+    def moment(self, name: str) -> datetime | None:
+        """A time with its offset; a bare date is 00:00Z."""
+        if name not in self._query:
+            return None
+        return moment(name, self.text(name).replace(" ", "+"))
+
+
+def moment(name: str, text: str) -> datetime:
+    """Raises 400 `timezone_required` or `invalid_parameter`."""
+    try:
+        if (day := parse_date(text)) is not None:
+            return datetime.combine(day, time(), tzinfo=UTC)
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise invalid(name, f"{text!r} is no time", "Write 2026-01-31T09:00:00Z.")
+    if found.tzinfo is None:
+        raise Problem(
+            "timezone_required",
+            f"{name} has no offset.",
+            fix="Write 2026-01-31T09:00:00Z or …+01:00.",
+            field=name,
+        )
+    return found
+
+
+def invalid(name: str, what: str, fix: str) -> Problem:
+    return Problem("invalid_parameter", f"{name}: {what}.", fix=fix, field=name)

@@ -1,0 +1,56 @@
+"""JSON, strictly: one object, no NaN, no name twice, not too large, not too deep."""
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
+
+from django.conf import settings
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from api.errors import Problem
+
+
+class StrictJSONParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        del media_type, parser_context
+        limit = settings.API_BODY_LIMIT
+        raw = stream.read(limit + 1)
+        if len(raw) > limit:
+            raise Problem(
+                "body_too_large",
+                f"The body is larger than {limit // 1024 // 1024} MiB.",
+                http_status=413,
+                fix="Send less.",
+            )
+        try:
+            found = json.loads(
+                raw.decode("utf-8"),
+                object_pairs_hook=_object,
+                parse_constant=_no_number,
+            )
+        except (ValueError, RecursionError) as error:
+            raise ParseError(f"This is no JSON: {error}.") from error
+        if not isinstance(found, dict):
+            raise ParseError("The body is not a JSON object.")
+        return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice")
+    return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")

@@ -1,0 +1,142 @@
+"""The event log: the same bodies as the webhooks, for who would rather ask."""
+
+from time import monotonic, sleep
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.errors import Problem
+from api.models import ApiKey
+from api.parameters import Parameters, invalid
+from api.views.base import View, described
+from api.views.threads import visible
+from threads.models import Mailbox
+from webhooks.catalogue import EVENTS, TEST, sample
+from webhooks.models import Event, EventBody
+from webhooks.serializers import event_json
+
+JSON = dict[str, Any]
+_NAMES = ("after", "type", "domain", "limit", "order", "wait")
+_LONGEST_WAIT = 30
+_POLL_SECONDS = 0.25
+
+
+def of_key(key: ApiKey) -> QuerySet[Event]:
+    """The part of the log that a key may see."""
+    log = Event.objects.filter(position__isnull=False)
+    return log.filter(domain__in=key.domains) if key.domains else log
+
+
+def bodies(events: list[Event]) -> list[JSON]:
+    full = EventBody.objects.filter(
+        event__in=[event.pk for event in events], format=EventBody.Format.FULL
+    )
+    found = {body.event_id: bytes(body.body) for body in full}
+    return [event_json(found[event.pk]) for event in events if event.pk in found]
+
+
+class EventList(View):
+    scopes: ClassVar = {"GET": "events:read"}
+
+    @described(
+        parameters=[OpenApiParameter(name) for name in _NAMES],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: Request) -> Response:
+        """Read the log after an event, oldest first; `wait` for news up to 30 s."""
+        asked = Parameters(request, _NAMES)
+        limit = asked.limit()
+        backwards = asked.choice("order", ["asc", "desc"]) == "desc"
+        events = self._filtered(asked)
+        give_up = monotonic() + asked.number("wait", 0, 0, _LONGEST_WAIT)
+        while True:
+            ordered = events.order_by("-position" if backwards else "position")
+            found = list(ordered[: limit + 1])
+            if found or monotonic() >= give_up:
+                break
+            sleep(_POLL_SECONDS)
+        shown = found[:limit]
+        last = shown[-1].public_id if shown else asked.text("after")
+        return Response(
+            {
+                "results": bodies(shown),
+                "next_after": last or None,
+                "has_more": len(found) > limit,
+            }
+        )
+
+    def _filtered(self, asked: Parameters) -> QuerySet[Event]:
+        events = of_key(self.key)
+        if types := asked.choices("type", EVENTS):
+            events = events.filter(type__in=types)
+        if asked.text("domain"):
+            known = Mailbox.objects.within(self.key.domains)
+            domains = sorted(set(known.values_list("domain", flat=True)))
+            events = events.filter(domain__in=asked.choices("domain", domains))
+        if after := asked.text("after"):
+            events = events.filter(position__gt=self._position(after))
+        return events
+
+    def _position(self, after: str) -> int:
+        event = of_key(self.key).filter(public_id=after).first()
+        if event is not None:
+            return int(event.position or 0)
+        oldest = of_key(self.key).order_by("position").first()
+        if oldest is not None and after < oldest.public_id:
+            raise Problem(
+                "cursor_expired",
+                "The log no longer reaches back to that event.",
+                http_status=410,
+                fix="Begin again without after.",
+                field="after",
+            )
+        raise invalid("after", "there is no such event", "Send next_after as it came.")
+
+
+class EventSample(View):
+    scopes: ClassVar = {"GET": "events:read"}
+
+    @described(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, kind: str) -> Response:
+        """Read an invented event of a type; works on an empty installation."""
+        Parameters(request, ())
+        if kind not in (*EVENTS, TEST):
+            raise Problem(
+                "not_found",
+                f"There is no event {kind}.",
+                http_status=404,
+                fix=f"There are: {', '.join(EVENTS)}.",
+            )
+        return Response(sample(kind))
+
+
+class ThreadEvents(View):
+    scopes: ClassVar = {"GET": "events:read"}
+
+    @described(
+        parameters=[OpenApiParameter("after"), OpenApiParameter("limit")],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: Request, thread_id: str) -> Response:
+        """Read the events of a thread, oldest first."""
+        asked = Parameters(request, ("after", "limit"))
+        thread = visible(self.key, thread_id)
+        events = of_key(self.key).filter(thread=thread.public_id)
+        if after := asked.text("after"):
+            start = get_object_or_404(events, public_id=after)
+            events = events.filter(position__gt=start.position)
+        limit = asked.limit()
+        found = list(events.order_by("position")[: limit + 1])
+        shown = found[:limit]
+        return Response(
+            {
+                "results": bodies(shown),
+                "next_after": shown[-1].public_id if shown else after or None,
+                "has_more": len(found) > limit,
+            }
+        )

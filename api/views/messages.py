@@ -1,0 +1,75 @@
+"""Messages, their untouched originals, and their attachments."""
+
+from typing import ClassVar
+from urllib.parse import quote
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.parameters import Parameters
+from api.views.base import View, described
+from threads.mail.parts import attachment
+from threads.models import Attachment, Message, Original
+from threads.serializers import message_json
+
+
+class MessageDetail(View):
+    scopes: ClassVar = {"GET": "threads:read"}
+
+    @described(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, message_id: str) -> Response:
+        """Read a message."""
+        Parameters(request, ())
+        messages = Message.objects.within(self.key.domains).with_relations()
+        return Response(message_json(get_object_or_404(messages, public_id=message_id)))
+
+
+class MessageRaw(View):
+    scopes: ClassVar = {"GET": "threads:read"}
+
+    @described(responses={(200, "message/rfc822"): OpenApiTypes.BINARY})
+    def get(self, request: Request, message_id: str) -> HttpResponse:
+        """Read the untouched original."""
+        Parameters(request, ())
+        messages = Message.objects.within(self.key.domains)
+        message = get_object_or_404(messages, public_id=message_id)
+        original = get_object_or_404(Original, pk=message.original_id)
+        return download(
+            bytes(original.content), "message/rfc822", f"{message.public_id}.eml"
+        )
+
+
+class AttachmentContent(View):
+    scopes: ClassVar = {"GET": "threads:read"}
+
+    @described(responses={(200, "*/*"): OpenApiTypes.BINARY})
+    def get(self, request: Request, attachment_id: str) -> HttpResponse:
+        """Read the bytes of an attachment."""
+        Parameters(request, ())
+        found = get_object_or_404(
+            Attachment.objects.filter(
+                message__in=Message.objects.within(self.key.domains)
+            ).select_related("message__original"),
+            public_id=attachment_id,
+        )
+        original = get_object_or_404(Original, pk=found.message.original_id)
+        content = attachment(bytes(original.content), found.part)
+        name = found.filename or f"{found.public_id}.bin"
+        return download(content, found.content_type, name)
+
+
+def download(content: bytes, content_type: str, name: str) -> HttpResponse:
+    """Always saved, never shown: it may be a stranger's HTML (RFC 6266)."""
+    response = HttpResponse(content, content_type=content_type)
+    plain = "".join(
+        c if (c.isascii() and c.isalnum()) or c in "._-" else "_" for c in name
+    )
+    response["Content-Disposition"] = (
+        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response

@@ -1,0 +1,187 @@
+"""Webhooks: made, read, changed, tested; their deliveries, sent again."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.errors import Problem
+from api.inputs import TestInput, WebhookChange, WebhookInput
+from api.models import ApiKey
+from api.pagination import Place, page
+from api.parameters import Parameters, invalid
+from api.views.base import View, described
+from threads.models import Mailbox
+from webhooks import outbox, subscriptions
+from webhooks.catalogue import EVENTS, TEST
+from webhooks.models import Delivery, Webhook
+from webhooks.serializers import delivery_json, webhook_json
+
+JSON = dict[str, Any]
+
+
+def of_key(key: ApiKey) -> list[Webhook]:
+    """A key bound to domains sees the webhooks that are bound to no others."""
+    own = set(key.domains)
+    return [
+        webhook
+        for webhook in Webhook.objects.present().order_by("pk")
+        if not own or (webhook.domains and own.issuperset(webhook.domains))
+    ]
+
+
+def visible(key: ApiKey, webhook_id: str) -> Webhook:
+    for webhook in of_key(key):
+        if webhook.public_id == webhook_id:
+            return webhook
+    raise Http404
+
+
+def bound(key: ApiKey, values: JSON, *, create: bool) -> JSON:
+    """Keep a webhook within the domains of the key that makes or changes it."""
+    known = list(Mailbox.objects.within(key.domains))
+    for name, allowed in (
+        ("domains", sorted({m.domain for m in known} | set(key.domains))),
+        ("mailboxes", [m.address for m in known]),
+    ):
+        for value in values.get(name, []):
+            if value not in allowed:
+                fix = f"Allowed: {', '.join(allowed) or '(nothing)'}."
+                raise invalid(name, f"{value!r} is not one of yours", fix)
+    if key.domains and (create or "domains" in values) and not values.get("domains"):
+        values = {**values, "domains": list(key.domains)}
+    return values
+
+
+class WebhookList(View):
+    scopes: ClassVar = {"GET": "webhooks:manage", "POST": "webhooks:manage"}
+
+    @described(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> Response:
+        """List webhooks."""
+        Parameters(request, ())
+        results = [webhook_json(webhook) for webhook in of_key(self.key)]
+        return Response({"next": None, "previous": None, "results": results})
+
+    @described(request=WebhookInput, responses={201: OpenApiTypes.OBJECT})
+    def post(self, request: Request) -> HttpResponse:
+        """Create a webhook; the secret is in this one answer."""
+        Parameters(request, ())
+        asked = WebhookInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = bound(self.key, dict(asked.validated_data), create=True)
+
+        def act() -> Response:
+            webhook, secret = subscriptions.create(values)
+            location = f"/api/v1/webhooks/{webhook.public_id}"
+            return Response(
+                webhook_json(webhook, secret=secret),
+                status=201,
+                headers={"Location": location},
+            )
+
+        return self.once(act)
+
+
+class WebhookDetail(View):
+    scopes: ClassVar = dict.fromkeys(("GET", "PATCH", "DELETE"), "webhooks:manage")
+
+    @described(responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, webhook_id: str) -> Response:
+        """Read a webhook."""
+        Parameters(request, ())
+        return Response(webhook_json(visible(self.key, webhook_id)))
+
+    @described(request=WebhookChange, responses=OpenApiTypes.OBJECT)
+    def patch(self, request: Request, webhook_id: str) -> Response:
+        """Change a webhook; `"state": "active"` sends what was held."""
+        Parameters(request, ())
+        webhook = visible(self.key, webhook_id)
+        asked = WebhookChange(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = bound(self.key, dict(asked.validated_data), create=False)
+        return Response(webhook_json(subscriptions.change(webhook, values)))
+
+    @described(responses={204: None})
+    def delete(self, request: Request, webhook_id: str) -> Response:
+        """Delete a webhook; what waits for it is cancelled."""
+        Parameters(request, ())
+        subscriptions.delete(visible(self.key, webhook_id))
+        return Response(status=204)
+
+
+class WebhookTest(View):
+    scopes: ClassVar = {"POST": "webhooks:manage"}
+
+    @described(request=TestInput, responses={202: OpenApiTypes.OBJECT})
+    def post(self, request: Request, webhook_id: str) -> HttpResponse:
+        """Send a test event; `{"event": …}` sends that shape."""
+        Parameters(request, ())
+        webhook = visible(self.key, webhook_id)
+        asked = TestInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        kind = asked.validated_data.get("event", TEST)
+        if kind not in (*EVENTS, TEST):
+            fix = f"Allowed: {', '.join((*EVENTS, TEST))}."
+            raise invalid("event", f"there is no event {kind}", fix)
+
+        def act() -> Response:
+            return Response(_fresh(outbox.test(webhook, kind)), status=202)
+
+        return self.once(act)
+
+
+class WebhookDeliveries(View):
+    scopes: ClassVar = {"GET": "webhooks:manage"}
+
+    @described(
+        parameters=[OpenApiParameter(n) for n in ("state", "limit", "cursor")],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: Request, webhook_id: str) -> Response:
+        """List a webhook's deliveries with their attempts, newest first."""
+        asked = Parameters(request, ("state", "limit", "cursor"))
+        deliveries = _whole().filter(webhook=visible(self.key, webhook_id))
+        if states := asked.choices("state", Delivery.State.values):
+            deliveries = deliveries.filter(state__in=states)
+        return Response(
+            page(Place.of(request), deliveries, "pk", asked.limit(), delivery_json)
+        )
+
+
+class DeliveryReplay(View):
+    scopes: ClassVar = {"POST": "webhooks:manage"}
+
+    @described(request=None, responses={202: OpenApiTypes.OBJECT})
+    def post(self, request: Request, delivery_id: str) -> HttpResponse:
+        """Send a delivery again: the same event, the same bytes."""
+        Parameters(request, ())
+        delivery = get_object_or_404(_whole(), public_id=delivery_id)
+        visible(self.key, delivery.webhook.public_id)
+        if delivery.state not in {Delivery.State.SUCCEEDED, Delivery.State.EXHAUSTED}:
+            raise Problem(
+                "delivery_not_finished",
+                f"The delivery is {delivery.state}; it is not finished yet.",
+                http_status=409,
+                fix="Wait for its next attempt, or enable the webhook.",
+            )
+
+        def act() -> Response:
+            return Response(_fresh(outbox.replay(delivery)), status=202)
+
+        return self.once(act)
+
+
+def _whole() -> QuerySet[Delivery]:
+    return Delivery.objects.select_related("event", "webhook").prefetch_related(
+        "attempt_set"
+    )
+
+
+def _fresh(delivery: Delivery) -> JSON:
+    return delivery_json(_whole().get(pk=delivery.pk))

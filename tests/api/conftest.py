@@ -1,0 +1,55 @@
+import pytest
+from rest_framework.test import APIClient
+
+from api.models import ApiKey
+from tests.mails import Maildir as Folder
+from tests.mails import mail
+from threads.ingest import Options, take_in
+from threads.models import Mailbox, Source, Thread
+from threads.sources.maildir import Maildir
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings):
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+
+
+@pytest.fixture
+def key(db):
+    """Makes a client with a key: `key(scopes=[…], domains=[…])`."""
+
+    def make(name="test", **values):
+        _, plain = ApiKey.objects.issue(name, **values)
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {plain}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def client(key):
+    return key()
+
+
+@pytest.fixture
+def arrive(db, tmp_path):
+    """Takes in a mail for an address; answers with its thread."""
+    folders = {}
+
+    def take(to="support@shop.nl", **values):
+        mailbox, _ = Mailbox.objects.get_or_create(
+            address=to, defaults={"name": "Support"}
+        )
+        if to not in folders:
+            folders[to] = Folder(tmp_path / to)
+        folder = folders[to]
+        source, _ = Source.objects.get_or_create(
+            mailbox=mailbox, kind="maildir", location=str(folder.path)
+        )
+        values.setdefault("message_id", f"<{folder.count}.{to}>")
+        folder.deliver(mail(to=to, **values))
+        take_in(source, Maildir(folder.path), Options(limit=10**7))
+        return Thread.objects.latest("pk")
+
+    return take
