@@ -7,7 +7,11 @@ PY := $(VENV)/bin/python
 
 .PHONY: run test lint lock
 
+# What the first database made of the corpus, for the second to compare with.
+export CORPUS_ROWS = $(CURDIR)/$(VENV)/corpus-rows.json
+
 test: $(VENV)/dev.stamp lint
+	rm -f $(CORPUS_ROWS)
 	$(PY) -m pytest -n 2
 	$(PY) tests/postgres.py $(PY) -m pytest -n 2
 

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 collect_ignore = ["postgres.py"]
 
@@ -24,3 +26,25 @@ def django_db_modify_db_settings_xdist_suffix(request):
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_xdist_suffix):
     """Asked for by pytest-django before it makes the test database."""
+
+
+@pytest.fixture
+def environment(transactional_db):
+    """For processes of ours: the test's own database, and where it keeps its files."""
+    name = connection.settings_dict["NAME"]
+    url = f"sqlite:///{name}"
+    if connection.vendor != "sqlite":
+        url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+
+
+def pytest_report_header():
+    """Say which tests this run leaves out, and how to have them."""
+    if os.environ.get("MAIL_CORPUS"):
+        return f"corpus: {os.environ['MAIL_CORPUS']}"
+    return "corpus: not collected; set MAIL_CORPUS to the folder of real mails"

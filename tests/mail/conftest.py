@@ -1,0 +1,8 @@
+"""The corpus: real mails that nobody of this project wrote, outside the project.
+
+Its folder is named by MAIL_CORPUS; without it these tests are not collected.
+"""
+
+import os
+
+collect_ignore = [] if os.environ.get("MAIL_CORPUS") else ["test_corpus.py"]

@@ -1,0 +1,189 @@
+"""Real mail in every shape: understood, stored, and the same on every database."""
+
+import json
+import os
+from itertools import islice
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from tests.mails import Maildir as Folder
+from threads.ingest import Options, take_in
+from threads.laws import LAWS
+from threads.mail.addresses import normalise
+from threads.mail.parse import parse
+from threads.mail.parts import attachment
+from threads.models import IngestRecord, Mailbox, Message, Source, Thread
+from threads.sources.maildir import Maildir
+
+CORPUS = Path(os.environ["MAIL_CORPUS"])
+NO_MAILS = {"expected.json", "LICENSE.upstream", "README.md"}
+FILES = sorted(
+    path
+    for path in CORPUS.rglob("*")
+    if path.is_file() and path.name not in NO_MAILS and not path.name.startswith(".")
+)
+
+
+def named(paths):
+    return [str(path.relative_to(CORPUS)) for path in paths]
+
+
+def test_the_corpus_is_there():
+    assert len(FILES) > 600
+
+
+@pytest.mark.parametrize("path", FILES, ids=named(FILES))
+def test_a_file_is_understood_in_time_and_storable(path):
+    raw = path.read_bytes()
+    begun = process_time()
+    mail = parse(raw)
+    assert process_time() - begun < 5
+    texts = [
+        mail.subject,
+        mail.body_text,
+        mail.body_html,
+        mail.message_id,
+        mail.sender,
+        *mail.references,
+        *mail.in_reply_to,
+        *(a.filename for a in mail.attachments),
+        *(p.name + p.address for p in (*mail.from_, *mail.to, *mail.cc)),
+    ]
+    for text in texts:
+        assert "\x00" not in text
+        text.encode()
+    json.dumps([mail.spans, mail.bounce, mail.defects])
+    pieces = sorted(span for spans in mail.spans.values() for span in spans)
+    assert "".join(mail.body_text[a:b] for a, b in pieces) == mail.body_text
+    for found in mail.attachments:
+        assert len(attachment(raw, found.part)) == found.size
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_mail_ends_as_a_message_or_in_quarantine(tmp_path):
+    """The same rows on every database: their digest is compared with a fixed one."""
+    folder = Folder(tmp_path / "Maildir")
+    whole = [path for path in FILES if path.stat().st_size]
+    for number, path in enumerate(whole):
+        folder.deliver(path.read_bytes(), f"{number:05d}.{path.name[:60]}")
+    mailbox = Mailbox.objects.create(address="support@shop.nl")
+    source = Source.objects.create(
+        mailbox=mailbox, kind="maildir", location=str(folder.path)
+    )
+    tally = take_in(source, Maildir(folder.path), Options(limit=10**8))
+    states = IngestRecord.objects.values_list("state", flat=True)
+    assert len(states) == len(whole)
+    assert set(states) <= {"done", "duplicate", "quarantined"}
+    assert tally.stored == Message.objects.count()
+    assert tally.quarantined == 0
+    assert [line for law in LAWS for line in law.broken()] == []
+    rows = outline()
+    other = os.environ.get("CORPUS_ROWS")
+    if other and Path(other).exists():
+        assert rows == json.loads(Path(other).read_text("utf-8"))
+    elif other:
+        Path(other).write_text(json.dumps(rows), "utf-8")
+
+
+def outline():
+    """Every row that a mail leaves, without our ids and times."""
+    columns = (
+        "dedupe_key",
+        "message_id",
+        "sender",
+        "addresses",
+        "delivered_to",
+        "subject",
+        "body_text",
+        "spans",
+        "body_html",
+        "auto",
+        "bulk",
+        "bounce",
+        "authentication",
+        "unverified_sender",
+        "repaired",
+        "message_id_reused",
+        "is_first",
+        "defects",
+        "why_rule",
+        "why_evidence",
+    )
+    messages = [
+        {
+            **{name: getattr(message, name) for name in columns},
+            "sent_at": str(message.sent_at),
+            "references": [r.referenced for r in message.references.all()],
+            "attachments": [
+                [a.part, a.filename, a.content_type, a.size, a.inline, a.sha256]
+                for a in message.attachment_set.all()
+            ],
+        }
+        for message in Message.objects.order_by("pk").prefetch_related(
+            "references", "attachment_set"
+        )
+    ]
+    threads = sorted(
+        sorted(t.messages.values_list("dedupe_key", flat=True))
+        for t in Thread.objects.all()
+    )
+    return json.loads(json.dumps({"messages": messages, "threads": threads}))
+
+
+# --- Peers' expectations -----------------------------------------------------------
+
+
+def cases(folder):
+    expected = json.loads((CORPUS / folder / "expected.json").read_text("utf-8"))
+    found = expected.get("files", expected)
+    return [
+        (CORPUS / folder / name, want)
+        for name, want in found.items()
+        if isinstance(want, dict) and (CORPUS / folder / name).is_file()
+    ]
+
+
+def folded(text):
+    return " ".join(str(text or "").split())
+
+
+def people(addresses):
+    return [normalise(a.address) or a.address.lower() for a in addresses]
+
+
+def agreements(path, want):
+    """What a peer states of a mail, and whether we say the same."""
+    mail = parse(path.read_bytes())
+    if "subject" in want:
+        yield "subject", folded(mail.subject) == folded(want["subject"])
+    for key, ours in (("to", mail.to), ("cc", mail.cc), ("from", mail.from_)):
+        if isinstance(want.get(key), list):
+            theirs = [str(p.get("addr", "")).lower() for p in want[key]]
+            theirs = [normalise(one) or one for one in theirs]
+            yield key, people(ours) == theirs
+    if want.get("text"):
+        yield "text", folded(want["text"])[:200] in folded(mail.body_text)
+    if isinstance(want.get("attachments"), list):
+        theirs = [a for a in want["attachments"] if a.get("filename")]
+        ours = {a.filename for a in mail.attachments}
+        yield "attachments", all(folded(a["filename"]) in ours for a in theirs)
+
+
+@pytest.mark.parametrize(
+    ("folder", "least"), [("imap_tools", 0.9), ("php_mime_mail_parser", 0.9)]
+)
+def test_peers_mostly_agree(folder, least, record_property):
+    """A peer's view is evidence, not law; what differs is named."""
+    verdicts = [
+        (path.name, key, same)
+        for path, want in cases(folder)
+        for key, same in agreements(path, want)
+    ]
+    assert len(verdicts) > 50
+    differing = [f"{name}: {key}" for name, key, same in verdicts if not same]
+    share = 1 - len(differing) / len(verdicts)
+    record_property("agreement", share)
+    shown = "\n".join(islice(differing, 60))
+    assert share >= least, f"{share:.1%} agree; these differ:\n{shown}"
