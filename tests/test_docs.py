@@ -1,0 +1,120 @@
+"""What exists is documented, and what the README says works."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings as ours
+from django.core.management import get_commands
+
+from api.urls import v1
+from tests.processes import command, eventually, started
+from threads.models import Mailbox, Source
+from webhooks import outbox, subscriptions
+from webhooks.catalogue import EVENTS
+
+ROOT = Path(ours.BASE_DIR)
+# For tests only, and no business of anybody's.
+HIDDEN = {"FAULT_STEP"}
+
+
+def read(name):
+    return (ROOT / name).read_text("utf-8")
+
+
+def test_every_setting_of_the_environment_is_documented():
+    names = re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', read("mailbelly/settings.py"))
+    page = read("docs/configuration.md")
+    assert len(names) > 15
+    assert [n for n in names if f"`{n}`" not in page and n not in HIDDEN] == []
+
+
+def test_every_command_is_documented():
+    ours = [
+        n for n, app in get_commands().items() if app in {"threads", "webhooks", "api"}
+    ]
+    page = read("docs/configuration.md")
+    assert [name for name in ours if f"`{name}" not in page] == []
+
+
+def test_every_event_is_documented():
+    page = read("docs/webhooks.md")
+    assert [event for event in EVENTS if f"`{event}`" not in page] == []
+
+
+def test_every_route_is_documented():
+    page = read("docs/api.md")
+    for route in v1:
+        shown = re.sub(
+            r"<str:(kind|\w+_id)>", lambda m: _name(m[1]), str(route.pattern)
+        )
+        assert shown in page, shown
+
+
+def _name(converter):
+    return ":type" if converter == "kind" else ":id"
+
+
+def test_every_page_that_the_readme_names_exists():
+    for name in re.findall(r"\]\(([^)#]+)\)", read("README.md")):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_integration_of_the_readme_works(environment, settings, tmp_path):
+    """Its receiver, and its mail: dropped, told, verified."""
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    port = "18009"
+    secret = subscriptions.create(
+        {"url": f"http://127.0.0.1:{port}/", "events": ["message.received"]}
+    )[1]
+    folder = tmp_path / "Maildir"
+    for name in ("cur", "new", "tmp"):
+        (folder / name).mkdir(parents=True)
+    mailbox = Mailbox.objects.create(address="support@example.test")
+    Source.objects.create(mailbox=mailbox, kind="maildir", location=str(folder))
+    written = re.search(r"printf '(.+?)'", read("README.md"))[1]
+    subprocess.run(["sh", "-c", f"printf '{written}' > {folder}/new/1"], check=True)
+    receiver = subprocess.Popen(
+        [sys.executable, "examples/receiver.py"],
+        cwd=ROOT,
+        env={**environment, "WEBHOOK_SECRET": secret.value, "PORT": port},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert command(environment, "ingest").returncode == 0
+        eventually(
+            lambda: command(environment, "deliver", "--once", "--json").returncode == 0
+        )
+        line = receiver.stdout.readline()
+    finally:
+        receiver.kill()
+        receiver.wait()
+    assert line == "message.received klant@bedrijf.nl Vraag over factuur\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_listen_verifies_and_prints_each_event(environment, settings):
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    port = "18010"
+    webhook, secret = subscriptions.create(
+        {"url": f"http://127.0.0.1:{port}/", "events": ["message.received"]}
+    )[:2]
+    listener = started(
+        environment, "listen", "--port", port, "--json", WEBHOOK_SECRET=secret.value
+    )
+    try:
+        assert "Listening" in listener.stdout.readline()
+        outbox.test(webhook, "message.received")
+        assert command(environment, "deliver", "--once").returncode == 0
+        said = json.loads(listener.stdout.readline())
+        listener.terminate()
+        assert listener.wait(10) == 0
+    finally:
+        listener.kill()
+    assert said["verified"]
+    assert said["event"]["test"]
