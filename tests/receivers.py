@@ -94,7 +94,10 @@ def talking(*chunks, pause=0.0, hold=0.0):
 
     def talk(connection):
         with connection:
-            connection.recv(65536)
+            # The whole request: closing with unread bytes would reset the connection.
+            request = b""
+            while b"\r\n\r\n{}" not in request and (more := connection.recv(65536)):
+                request += more
             try:
                 for chunk in chunks:
                     connection.sendall(chunk)
@@ -111,4 +114,28 @@ def talking(*chunks, pause=0.0, hold=0.0):
     finally:
         stop.set()
         thread.join()
+        listener.close()
+
+
+@contextmanager
+def conversing(*answers, pause=0.1):
+    """One kept connection: for each request the chunks of an answer, slowly."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        try:
+            connection, _ = listener.accept()
+            with connection:
+                for chunks in answers:
+                    connection.recv(65536)
+                    for chunk in chunks:
+                        connection.sendall(chunk)
+                        sleep(pause)
+        except OSError:
+            return
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
         listener.close()

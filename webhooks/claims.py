@@ -1,9 +1,12 @@
 """Deliveries are claimed by lease: a token, and a deadline on the database's clock."""
 
+from datetime import datetime
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from webhooks.leases import in_seconds
@@ -18,6 +21,15 @@ State = Delivery.State
 
 def due() -> Q:
     return Q(state=State.PENDING, next_at__lte=Now())
+
+
+def servable(within: float = 0) -> Q:
+    """Webhooks that may be told something now, or within so many seconds."""
+    return Q(
+        Q(breaker_until=None) | Q(breaker_until__lte=in_seconds(within)),
+        state=Webhook.State.ACTIVE,
+        deleted_at=None,
+    )
 
 
 def recover() -> int:
@@ -41,6 +53,23 @@ def recover() -> int:
     return len(pks)
 
 
+def work(within: float = 0) -> bool:
+    """Whether anything can be sent now, or within so many seconds."""
+    waiting = Delivery.objects.filter(
+        webhook=OuterRef("pk"), state=State.PENDING, next_at__lte=in_seconds(within)
+    )
+    return Webhook.objects.filter(Exists(waiting), servable(within)).exists()
+
+
+def oldest_due() -> datetime | None:
+    """For doctor and health: since when the oldest due delivery has been waiting."""
+    first = Delivery.objects.filter(due(), webhook=OuterRef("pk")).order_by("next_at")
+    since: datetime | None = Webhook.objects.filter(servable()).aggregate(
+        since=Min(Subquery(first.values("next_at")[:1]))
+    )["since"]
+    return since
+
+
 @transaction.atomic
 def claim(token: UUID, *, room: int, unhealthy_room: int) -> int:
     """Take up to `room` due deliveries under `token`; says how many.
@@ -50,16 +79,9 @@ def claim(token: UUID, *, room: int, unhealthy_room: int) -> int:
     """
     waiting = Delivery.objects.filter(due(), webhook=OuterRef("pk"))
     webhooks = list(
-        Webhook.objects.filter(
-            Q(breaker_until=None) | Q(breaker_until__lte=Now()),
-            Exists(waiting),
-            state=Webhook.State.ACTIVE,
-            deleted_at=None,
-        )
+        Webhook.objects.filter(Exists(waiting), servable())
         .order_by(F("last_claim_at").asc(nulls_first=True), "pk")
-        .select_for_update(
-            skip_locked=connection.features.has_select_for_update_skip_locked
-        )
+        .select_for_update(skip_locked=True, no_key=True, of=("self",))
         .only("pk", "max_in_flight", "failing_since")[:WEBHOOKS_AT_ONCE]
     )
     if not webhooks:
@@ -75,15 +97,25 @@ def claim(token: UUID, *, room: int, unhealthy_room: int) -> int:
     picked = _pick(webhooks, in_flight, room, unhealthy_room)
     if not picked:
         return 0
-    chosen = Q()
-    for pk, count in picked.items():
-        oldest = Delivery.objects.filter(due(), webhook=pk).order_by("next_at", "pk")
-        chosen |= Q(pk__in=oldest.values("pk")[:count])
-    claimed = Delivery.objects.filter(chosen, state=State.PENDING).update(
+    claimed = Delivery.objects.filter(_oldest(picked), state=State.PENDING).update(
         state=State.CLAIMED, token=token, claimed_until=in_seconds(LEASE_SECONDS)
     )
     Webhook.objects.filter(pk__in=picked).update(last_claim_at=Now())
     return claimed
+
+
+def _oldest(picked: dict[int, int]) -> Q:
+    """So many of each webhook, each by its own walk of the partial index."""
+    walks = [
+        Delivery.objects.filter(due(), webhook=pk)
+        .order_by("next_at", "pk")
+        .values("pk")[:count]
+        for pk, count in picked.items()
+    ]
+    if connection.features.supports_slicing_ordering_in_compound:
+        return Q(pk__in=walks[0].union(*walks[1:], all=True))
+    # PostgreSQL plans an OR of subqueries as a scan of the table; SQLite does not.
+    return reduce(or_, (Q(pk__in=walk) for walk in walks))
 
 
 def _pick(

@@ -4,26 +4,33 @@ Only the drain's main thread touches the database; the senders speak HTTP. A dea
 costs at most one extra send for each delivery in flight.
 """
 
+import logging
 import threading
 from collections import defaultdict
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime
 from time import monotonic, sleep, time
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+)
 from django.utils import timezone
 
-from webhooks import faults, results, signing
-from webhooks.claims import LEASE_SECONDS, claim, due, recover
-from webhooks.leases import in_seconds
-from webhooks.models import Delivery, DrainLease, Secret, Webhook
+from webhooks import bell, faults, results, signing, stopping
+from webhooks.claims import LEASE_SECONDS, claim, recover, work
+from webhooks.fields import UnreadableSecretError
+from webhooks.leases import Lease
+from webhooks.models import Delivery, Secret, Webhook
 from webhooks.results import Job, Result
 from webhooks.subscriptions import policy
-from webhooks.transport import Transport
+from webhooks.transport import Outcome, Transport
+
+log = logging.getLogger(__name__)
 
 SENDERS = 32
 # Claimed ahead, so that a sender never waits for the database.
@@ -34,20 +41,18 @@ UNHEALTHY_SENDERS = SENDERS // 4
 LEASE_MARGIN = 5
 FLUSH_SECONDS = 0.25
 CLAIM_SECONDS = 0.1
+RECOVER_SECONDS = 5
 # A drain stays for retries that are due within a minute.
 LINGER_SECONDS = 60
-DRAIN_LEASE_SECONDS = 10
+# How long results wait for a database that is out of reach.
+PATIENCE_SECONDS = 30
 USER_AGENT = f"MailBelly/{settings.VERSION}"
-
-State = Delivery.State
 
 
 @dataclass(slots=True)
 class Drained:
     sent: int = 0
     succeeded: int = 0
-    # The budget was spent before the work was done.
-    left_over: bool = False
 
 
 def drain(*, budget_seconds: float, lease: str = "") -> Drained:
@@ -55,42 +60,62 @@ def drain(*, budget_seconds: float, lease: str = "") -> Drained:
 
     With the name of a `lease` there is one such drain at a time, which also stays for
     retries that are due soon; whoever comes second leaves, for the first one looks
-    again after giving the lease back.
+    again after giving the lease back. When its budget is spent it rings for the next
+    one before it waits for its last answers.
     """
-    return _Drain(monotonic() + budget_seconds, lease).run()
+    return _Drain(monotonic() + budget_seconds, Lease(lease) if lease else None).run()
 
 
 class _Drain:
-    def __init__(self, deadline: float, lease: str) -> None:
+    def __init__(self, deadline: float, lease: Lease | None) -> None:
         self.deadline = deadline
         self.lease = lease
-        self.token = uuid4()
         self.flying: dict[Future[Result], Job] = {}
         self.done: list[Result] = []
-        self.flushed_at = self.claimed_at = self.held_at = 0.0
+        self.flushed_at = self.claimed_at = self.recovered_at = 0.0
+        self.leaving = False
         self.drained = Drained()
-        self.secrets: dict[int, list[str]] = {}
         self.local = threading.local()
         self.policy = policy()
 
     def run(self) -> Drained:
         if not self._hold():
             return self.drained
-        recover()
-        with ThreadPoolExecutor(SENDERS, thread_name_prefix="sender") as self.pool:
-            while True:
-                over = monotonic() >= self.deadline
-                news = self._collect()
-                self._flush(force=not self.flying or self._hungry())
-                if not over and (news or self._claim_is_due()):
-                    self._start_more()
-                if self.flying:
-                    self._hold()
-                elif over or not self._wait_for_more():
-                    break
-        self.drained.left_over = over and self._work(within=LINGER_SECONDS)
-        self._give_back()
+        self.pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
+        try:
+            while self._step():
+                pass
+        finally:
+            self.pool.shutdown(cancel_futures=True)
         return self.drained
+
+    def _step(self) -> bool:
+        """One round; False when there is nothing left to do here."""
+        try:
+            return self._round()
+        except (OperationalError, InterfaceError):
+            # What was sent is kept in memory and written when the database is back.
+            if monotonic() > self.deadline + PATIENCE_SECONDS:
+                raise
+            log.warning("The database is out of reach; results wait.", exc_info=True)
+            connection.close()
+            sleep(1)
+            return True
+
+    def _round(self) -> bool:
+        if not self.leaving and (monotonic() >= self.deadline or stopping.asked()):
+            self._leave()
+        news = self._collect()
+        self._flush(force=not self.flying or self._hungry())
+        if self.leaving:
+            return bool(self.flying or self.done)
+        self._recover()
+        if news or self._claim_is_due():
+            self._start_more()
+        if self.flying:
+            self._hold()
+            return True
+        return self._wait_for_more()
 
     # --- Claim and send -----------------------------------------------------------
 
@@ -100,6 +125,11 @@ class _Drain:
 
     def _claim_is_due(self) -> bool:
         return monotonic() - self.claimed_at >= CLAIM_SECONDS
+
+    def _recover(self) -> None:
+        if monotonic() - self.recovered_at >= RECOVER_SECONDS:
+            recover()
+            self.recovered_at = monotonic()
 
     def _start_more(self) -> None:
         if not self._hungry():
@@ -115,31 +145,29 @@ class _Drain:
         if not claimed:
             return
         faults.step("delivery.claimed")
-        for job in self._load(token, self.claimed_at + LEASE_SECONDS):
+        for job in _load(token, self.claimed_at + LEASE_SECONDS):
             self.flying[self.pool.submit(self._send, job)] = job
 
-    def _load(self, token: UUID, lease_ends: float) -> list[Job]:
-        deliveries = Delivery.objects.filter(
-            token=token, state=State.CLAIMED
-        ).select_related("webhook", "event", "body")
-        jobs = [Job.of(delivery, lease_ends) for delivery in deliveries]
-        wanted = {job.webhook_pk for job in jobs} - set(self.secrets)
-        if wanted:
-            grouped = defaultdict(list)
-            for secret in Secret.objects.live().filter(webhook__in=wanted):
-                grouped[secret.webhook_id].append(secret.value)
-            self.secrets |= {pk: grouped[pk] for pk in wanted}
-        for job in jobs:
-            job.secrets = self.secrets[job.webhook_pk]
-        return jobs
-
     def _send(self, job: Job) -> Result:
-        """In a sender thread: HTTP only."""
+        """In a sender thread: HTTP only, and no exception, whatever happens."""
         started_at = timezone.now()
+        if job.trouble:
+            outcome = Outcome(error="invalid_settings", detail=job.trouble)
+            return Result(job, started_at, outcome)
         if job.lease_ends - monotonic() < job.timeout + LEASE_MARGIN:
             return Result(job, started_at, None)
+        try:
+            return Result(job, started_at, self._post(job))
+        except Exception as error:
+            # One webhook's trouble, and of a kind nobody thought of, is its own.
+            log.exception("A delivery could not be sent: %s", job.delivery_id)
+            outcome = Outcome(error="internal_error", detail=type(error).__name__)
+            return Result(job, started_at, outcome)
+
+    def _post(self, job: Job) -> Outcome:
         if not hasattr(self.local, "transport"):
             self.local.transport = Transport(self.policy, settings.WEBHOOK_PROXY)
+        transport: Transport = self.local.transport
         moment = int(time())
         headers = {
             **job.headers,
@@ -155,10 +183,9 @@ class _Drain:
             "X-MailBelly-Attempt": str(job.number),
             "X-MailBelly-Signature-256": signing.simple(job.secrets, job.body),
         }
-        outcome = self.local.transport.post(
+        return transport.post(
             job.url, job.body, headers, timeout=job.timeout, auth=job.auth
         )
-        return Result(job, started_at, outcome)
 
     # --- Results ------------------------------------------------------------------
 
@@ -177,65 +204,113 @@ class _Drain:
         if not self.done or not (force or late):
             return
         faults.step("delivery.sent")
-        results.record(self.done)
+        _record(self.done)
         faults.step("delivery.flushed")
-        self.drained.sent += len(self.done)
-        self.drained.succeeded += sum(1 for result in self.done if result.success)
+        sent = [result for result in self.done if result.outcome is not None]
+        self.drained.sent += len(sent)
+        self.drained.succeeded += sum(1 for result in sent if result.success)
         self.done = []
         self.flushed_at = monotonic()
 
-    # --- Staying ------------------------------------------------------------------
+    # --- Staying and leaving ------------------------------------------------------
+
+    def _hold(self) -> bool:
+        return self.lease is None or self.lease.hold()
 
     def _wait_for_more(self) -> bool:
         """Nothing is on its way: is anything due, or, with the lease, soon due?"""
-        if not self.lease:
-            return self._work(within=0)
-        self.secrets = {}  # they may have been rotated meanwhile
-        if self._work(within=LINGER_SECONDS):
+        if work(within=LINGER_SECONDS if self.lease else 0):
+            # What is due and was not claimed just now waits for somebody's cap.
             sleep(CLAIM_SECONDS)
-            recover()
             return self._hold()
+        if self.lease is None:
+            return False
         # Whoever was sent away while we held the lease relies on this last look.
-        self._give_back()
-        return self._work(within=0) and self._hold()
+        self.lease.give_back()
+        return work() and self._hold()
 
-    def _work(self, *, within: float) -> bool:
-        return Delivery.objects.filter(
-            Q(webhook__breaker_until=None)
-            | Q(webhook__breaker_until__lte=in_seconds(within)),
-            state=State.PENDING,
-            next_at__lte=in_seconds(within),
-            webhook__state=Webhook.State.ACTIVE,
-            webhook__deleted_at=None,
-        ).exists()
-
-    def _hold(self) -> bool:
-        """Take or keep the lease. True without one."""
-        if not self.lease or monotonic() - self.held_at < DRAIN_LEASE_SECONDS / 3:
-            return True
-        DrainLease.objects.bulk_create(
-            [DrainLease(name=self.lease)], ignore_conflicts=True
-        )
-        free = Q(token=self.token) | Q(token=None) | Q(until__lt=Now())
-        held = DrainLease.objects.filter(free, name=self.lease).update(
-            token=self.token, until=in_seconds(DRAIN_LEASE_SECONDS)
-        )
-        self.held_at = monotonic() if held else 0.0
-        return bool(held)
-
-    def _give_back(self) -> None:
-        if self.lease:
-            self.held_at = 0.0
-            DrainLease.objects.filter(name=self.lease, token=self.token).update(
-                token=None
-            )
+    def _leave(self) -> None:
+        """Claim no more, hand back what has not begun, and let the next one begin."""
+        self.leaving = True
+        for future, job in list(self.flying.items()):
+            if future.cancel():
+                del self.flying[future]
+                self.done.append(Result(job, timezone.now(), None))
+        if self.lease is not None:
+            more = work(within=LINGER_SECONDS)
+            self.lease.give_back()
+            if more:
+                bell.ring()
 
 
-def oldest_due() -> datetime | None:
-    """For doctor and health: since when the oldest due delivery has been waiting."""
-    return (
-        Delivery.objects.filter(due(), webhook__state=Webhook.State.ACTIVE)
-        .order_by("next_at")
-        .values_list("next_at", flat=True)
-        .first()
+def _record(done: list[Result]) -> None:
+    """All at once, or, when one of them can't be written, one by one."""
+    try:
+        results.record(done)
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError:
+        log.exception("Results could not be written together")
+        for result in done:
+            _record_alone(result)
+
+
+def _record_alone(result: Result) -> None:
+    try:
+        results.record([result])
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError as error:
+        log.exception("A result could not be written: %s", result.job.delivery_id)
+        result.outcome = Outcome(error="internal_error", detail=type(error).__name__)
+        results.record([result])
+
+
+def _load(token: UUID, lease_ends: float) -> list[Job]:
+    """What was claimed under `token`, aimed at its webhooks as they are now."""
+    deliveries = (
+        Delivery.objects.filter(token=token, state=Delivery.State.CLAIMED)
+        .select_related("event", "body")
+        .order_by("next_at", "pk")
     )
+    jobs = [Job.of(delivery, lease_ends) for delivery in deliveries]
+    pks = {job.webhook_pk for job in jobs}
+    try:
+        webhooks, secrets = _targets(pks)
+        unreadable: set[int] = set()
+    except UnreadableSecretError:
+        webhooks, secrets, unreadable = _readable_targets(pks)
+    for job in jobs:
+        if job.webhook_pk in unreadable:
+            job.trouble = "Its stored settings can't be decrypted: ENCRYPTION_KEYS."
+            continue
+        try:
+            job.aim(webhooks[job.webhook_pk], secrets[job.webhook_pk])
+        except (KeyError, TypeError, ValueError) as error:
+            job.trouble = f"Its stored settings are of no use: {error!r}"
+    return jobs
+
+
+def _targets(pks: set[int]) -> tuple[dict[int, Webhook], dict[int, list[str]]]:
+    secrets: dict[int, list[str]] = defaultdict(list)
+    for secret in Secret.objects.live().filter(webhook__in=pks):
+        secrets[secret.webhook_id].append(secret.value)
+    return Webhook.objects.in_bulk(list(pks)), secrets
+
+
+def _readable_targets(
+    pks: set[int],
+) -> tuple[dict[int, Webhook], dict[int, list[str]], set[int]]:
+    """One by one, so that a webhook whose settings no key opens stops no other."""
+    webhooks: dict[int, Webhook] = {}
+    secrets: dict[int, list[str]] = {}
+    unreadable = set()
+    for pk in pks:
+        try:
+            one, its_secrets = _targets({pk})
+        except UnreadableSecretError:
+            unreadable.add(pk)
+        else:
+            webhooks |= one
+            secrets[pk] = its_secrets[pk]
+    return webhooks, secrets, unreadable

@@ -1,10 +1,14 @@
-"""Deadlines on the database's clock, so that no machine's own clock matters."""
+"""Leases on the database's clock, so that no machine's own clock matters."""
 
 from datetime import timedelta
+from time import monotonic
+from uuid import uuid4
 
 from django.db import models
-from django.db.models import Expression, ExpressionWrapper, Value
+from django.db.models import Expression, ExpressionWrapper, Q, Value
 from django.db.models.functions import Now
+
+from webhooks.models import DrainLease
 
 
 def in_seconds(seconds: float) -> Expression:
@@ -12,3 +16,45 @@ def in_seconds(seconds: float) -> Expression:
     return ExpressionWrapper(
         Now() + Value(timedelta(seconds=seconds)), output_field=models.DateTimeField()
     )
+
+
+class Lease:
+    """A name that one process holds at a time; it lapses when nobody renews it."""
+
+    SECONDS = 10
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.token = uuid4()
+        self._held_at: float | None = None
+
+    def hold(self) -> bool:
+        """Take it, or keep it; False while somebody else has it."""
+        if self._held_at and monotonic() - self._held_at < self.SECONDS / 3:
+            return True
+        DrainLease.objects.bulk_create(
+            [DrainLease(name=self.name)], ignore_conflicts=True
+        )
+        free = Q(token=self.token) | Q(token=None) | Q(until__lt=Now())
+        held = DrainLease.objects.filter(free, name=self.name).update(
+            token=self.token, until=in_seconds(self.SECONDS)
+        )
+        self._held_at = monotonic() if held else None
+        return bool(held)
+
+    def give_back(self) -> None:
+        """`until` stays: it tells when somebody last worked."""
+        self._held_at = None
+        DrainLease.objects.filter(name=self.name, token=self.token).update(token=None)
+
+
+def worked_within(seconds: float) -> bool:
+    """Whether anybody, anywhere, held a lease so recently."""
+    return DrainLease.objects.filter(
+        until__gt=in_seconds(Lease.SECONDS - seconds)
+    ).exists()
+
+
+def forget_old() -> None:
+    """Names of clusters that are long gone."""
+    DrainLease.objects.filter(until__lt=in_seconds(-86_400)).delete()

@@ -1,18 +1,21 @@
 """What became of attempts, written in bulk and fenced by the lease's token."""
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import uniform
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext as _
 
 from webhooks.leases import in_seconds
 from webhooks.models import Attempt, Delivery, Webhook
+from webhooks.outbox import NewEvent, publish
 from webhooks.transport import Outcome
 
 # Standard Webhooks' example: ten attempts, 76 hours in all. Seconds after the one
@@ -20,6 +23,8 @@ from webhooks.transport import Outcome
 RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 _GONE = 410
 _THROTTLED = frozenset({429, 503})
+# A shorter header value is no secret, and blanking it would blank the text.
+_SHORTEST_CONFIDENTIAL = 8
 
 State = Delivery.State
 
@@ -34,38 +39,52 @@ class Job:
     webhook_pk: int
     event_id: str
     event_type: str
-    url: str
     body: bytes
-    headers: dict[str, str]
-    auth: tuple[str, str] | None
-    timeout: int
     number: int
     tries: int
     lease_ends: float
-    unhealthy: bool
+    url: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    auth: tuple[str, str] | None = None
+    timeout: int = 15
+    unhealthy: bool = False
     secrets: list[str] = field(default_factory=list)
+    # Why it can't even be tried: settings that no key opens, or that are no use.
+    trouble: str = ""
 
     @classmethod
     def of(cls, delivery: Delivery, lease_ends: float) -> "Job":
-        webhook = delivery.webhook
-        auth = webhook.basic_auth
+        """Needs the event and the body; where to and how comes by `aim`."""
         return cls(
             delivery_pk=delivery.pk,
             token=delivery.token,
             delivery_id=delivery.public_id,
-            webhook_pk=webhook.pk,
+            webhook_pk=delivery.webhook_id,
             event_id=delivery.event.public_id,
             event_type=delivery.event.type,
-            url=webhook.url,
             body=bytes(delivery.body.body),
-            headers=dict(webhook.headers or {}),
-            auth=(auth["username"], auth["password"]) if auth else None,
-            timeout=webhook.timeout,
             number=delivery.attempts + 1,
             tries=delivery.attempts + 1 - delivery.lost_leases,
             lease_ends=lease_ends,
-            unhealthy=webhook.failing_since is not None,
         )
+
+    def aim(self, webhook: Webhook, secrets: list[str]) -> None:
+        """Raises `KeyError`, `TypeError` or `ValueError` for settings of no use."""
+        self.url = webhook.url
+        self.timeout = webhook.timeout
+        self.unhealthy = webhook.failing_since is not None
+        self.headers = dict(webhook.headers or {})
+        auth = webhook.basic_auth
+        self.auth = (auth["username"], auth["password"]) if auth else None
+        self.secrets = secrets
+
+    def confidential(self) -> list[str]:
+        """What a receiver may echo and an attempt must not keep."""
+        words = [*self.headers.values(), *self.secrets]
+        if self.auth:
+            pair = ":".join(self.auth).encode()
+            words += [self.auth[1], base64.b64encode(pair).decode()]
+        return [word for word in words if len(word) >= _SHORTEST_CONFIDENTIAL]
 
 
 @dataclass(slots=True)
@@ -110,25 +129,31 @@ def next_delay(tries: int, retry_after: float | None) -> float | None:
 def record(results: Sequence[Result]) -> None:
     """Attempts, states and health: one transaction, a statement or two for each kind.
 
-    Only deliveries that are still ours count: a late result changes nothing.
+    Only deliveries that are still ours count: a late result changes nothing. Locks
+    are taken as everywhere: webhooks by key, then deliveries.
     """
-    pks = [result.job.delivery_pk for result in results]
+    webhooks = {
+        webhook.pk: webhook
+        for webhook in Webhook.objects.filter(
+            pk__in={result.job.webhook_pk for result in results}
+        )
+        .order_by("pk")
+        .select_for_update(no_key=True)
+        .only("pk", "public_id", "url", "domains", "state", "deleted_at")
+    }
     claimed = dict(
-        Delivery.objects.select_for_update()
-        .filter(pk__in=pks, state=State.CLAIMED)
+        Delivery.objects.select_for_update(no_key=True)
+        .filter(pk__in=[r.job.delivery_pk for r in results], state=State.CLAIMED)
         .order_by("pk")
         .values_list("pk", "token")
     )
     mine = [r for r in results if claimed.get(r.job.delivery_pk) == r.job.token]
-    unsent = [result for result in mine if result.outcome is None]
     sent = [result for result in mine if result.outcome is not None]
-    if unsent:
-        _update(unsent, state=State.PENDING)
-    if not sent:
-        return
-    Attempt.objects.bulk_create([_attempt(result) for result in sent])
     succeeded = [result for result in sent if result.success]
     failed = [result for result in sent if not result.success]
+    Attempt.objects.bulk_create([_attempt(result) for result in sent])
+    gone = {result.job.webhook_pk for result in failed if result.gone}
+    _record_health(succeeded, failed)
     if succeeded:
         _update(
             succeeded,
@@ -138,7 +163,34 @@ def record(results: Sequence[Result]) -> None:
         )
     if failed:
         _record_failures(failed)
-    _record_health(succeeded, failed)
+    _release([result for result in mine if result.outcome is None])
+    _settle(
+        [r.job.delivery_pk for r in mine if not r.success],
+        [w for w in webhooks.values() if w.deleted_at is not None],
+        [w for w in webhooks.values() if w.state != Webhook.State.ACTIVE],
+    )
+    told = [
+        _switch_off(webhook)
+        for pk, webhook in webhooks.items()
+        if pk in gone and webhook.state != Webhook.State.OFF
+    ]
+    publish(told)
+
+
+def _release(unsent: list[Result]) -> None:
+    if unsent:
+        _update(unsent, state=State.PENDING)
+
+
+def _settle(pks: list[int], deleted: list[Webhook], idle: list[Webhook]) -> None:
+    """What is not to be tried again, as its webhook went away or paused meanwhile."""
+    waiting = Delivery.objects.filter(pk__in=pks, state=State.PENDING)
+    if deleted:
+        waiting.filter(webhook__in=deleted).update(
+            state=State.CANCELLED, finished_at=Now()
+        )
+    if idle:
+        waiting.filter(webhook__in=idle).update(state=State.HELD)
 
 
 def _update(results: Iterable[Result], **values: Any) -> None:
@@ -207,22 +259,36 @@ def _record_health(succeeded: list[Result], failed: list[Result]) -> None:
             failing_since=Coalesce("failing_since", Now()),
             consecutive_failures=F("consecutive_failures") + 1,
         )
-    for pk in {result.job.webhook_pk for result in failed if result.gone}:
-        _switch_off(pk)
 
 
-def _switch_off(pk: int) -> None:
+def _switch_off(webhook: Webhook) -> NewEvent:
     """410 Gone: the receiver says that it will never listen again."""
-    Webhook.objects.filter(Q(pk=pk)).update(
-        state=Webhook.State.OFF, state_reason=Value("410 Gone")
+    Webhook.objects.filter(pk=webhook.pk).update(
+        state=Webhook.State.OFF, state_reason="410 Gone"
     )
-    Delivery.objects.filter(webhook=pk, state=State.PENDING).update(state=State.HELD)
+    Delivery.objects.filter(webhook=webhook, state=State.PENDING).update(
+        state=State.HELD
+    )
+    return NewEvent(
+        type="webhook.disabled",
+        cause=f"webhook:{webhook.public_id}:gone:{uuid4()}",
+        domain=webhook.domains[0] if len(webhook.domains) == 1 else "",
+        subject=_("A webhook was switched off: %s") % webhook,
+        body_text=_(
+            "The receiver at %s answered 410 Gone, so nothing is sent there any more."
+            " What it misses is held; switch the webhook on again to send it."
+        )
+        % webhook,
+        data={"error": {"code": "http_410", "detail": "410 Gone"}},
+    )
 
 
 def _attempt(result: Result) -> Attempt:
     outcome = result.outcome or Outcome()
     error = outcome.error or ("" if outcome.success else f"http_{outcome.status}")
     excerpt = outcome.excerpt.decode("utf-8", "replace").replace("\x00", "\ufffd")
+    for word in result.job.confidential():
+        excerpt = excerpt.replace(word, "***")
     return Attempt(
         delivery_id=result.job.delivery_pk,
         number=result.job.number,

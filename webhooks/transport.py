@@ -1,35 +1,33 @@
 """One HTTP POST, guarded: pinned addresses, one hard deadline, nothing followed.
 
-`requests` alone would ask the environment for proxies and netrc, follow redirects,
-replay cookies, wait per read instead of in all, and connect wherever a name points.
+No session: it would ask the environment for proxies and netrc, replay cookies, and
+read the bodies of redirects.
 """
 
 import contextlib
-import os
-import socket
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
-from http.client import HTTPException, HTTPResponse
-from ipaddress import ip_address
-from time import monotonic, sleep
-from typing import Any
+from http.client import HTTPException
+from time import monotonic
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.cookies import RequestsCookieJar
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, SSLError
 
-from webhooks.addresses import AddressRefusedError, Policy, is_public
+from webhooks.addresses import AddressRefusedError, Policy
+from webhooks.deadline import Deadline
+from webhooks.guard import (
+    CONNECT_SECONDS,
+    Conversation,
+    GuardedAdapter,
+    begin,
+    milliseconds,
+)
 
-CONNECT_SECONDS = 5.0
 EXCERPT_BYTES = 4096
-_WATCH_SECONDS = 0.05
+# The status decides; how long we wait for the rest of the answer.
+BODY_SECONDS = 5.0
 _LONGEST_RETRY_AFTER = 86_400
 
 
@@ -43,7 +41,7 @@ class Outcome:
     excerpt: bytes = b""
     retry_after: float | None = None
     peer: str = ""
-    peer_public: bool = True
+    peer_public: bool = False
     dns_ms: int | None = None
     connect_ms: int | None = None
     first_byte_ms: int | None = None
@@ -54,217 +52,13 @@ class Outcome:
         return not self.error and self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 -- 2xx
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """The attempt of this thread, as its connection sees it."""
-
-    policy: Policy
-    deadline: float
-    outcome: Outcome
-    connected: socket.socket | None = None
-    fresh: bool = False
-    expired: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def left(self) -> float:
-        return self.deadline - monotonic()
-
-    def expire(self) -> None:
-        """Called by the watchdog: whatever blocks on the socket wakes up."""
-        with self.lock:
-            self.expired = True
-            if self.connected is not None:
-                with contextlib.suppress(OSError):
-                    self.connected.shutdown(socket.SHUT_RDWR)
-
-    def watch(self, connected: socket.socket) -> None:
-        """Watch a connection; a duplicate, for TLS wraps and detaches the original."""
-        with self.lock:
-            self._close()
-            self.connected = connected.dup()
-        if self.left() <= 0:
-            self.expire()
-
-    def end(self) -> None:
-        with self.lock:
-            self._close()
-
-    def _close(self) -> None:
-        if self.connected is not None:
-            self.connected.close()
-            self.connected = None
-
-
-class _Watchdog(threading.Thread):
-    """Ends overdue attempts. One for all, because a thread each would cost more."""
-
-    def __init__(self) -> None:
-        super().__init__(name="webhook-watchdog", daemon=True)
-        self.pid = os.getpid()
-        self._known: dict[int, _Attempt] = {}
-        self._busy = threading.Event()
-
-    def add(self, attempt: _Attempt) -> None:
-        self._known[id(attempt)] = attempt
-        self._busy.set()
-
-    def remove(self, attempt: _Attempt) -> None:
-        self._known.pop(id(attempt), None)
-
-    def run(self) -> None:
-        while True:
-            self._busy.wait()
-            self._busy.clear()
-            while self._known:
-                for attempt in list(self._known.values()):
-                    if attempt.left() <= 0:
-                        attempt.expire()
-                        self.remove(attempt)
-                sleep(_WATCH_SECONDS)
-
-
-_watchdogs: list[_Watchdog] = []
-_watchdogs_lock = threading.Lock()
-
-
-def _watchdog() -> _Watchdog:
-    """This process's own: threads do not survive a fork."""
-    with _watchdogs_lock:
-        if not _watchdogs or _watchdogs[0].pid != os.getpid():
-            _watchdogs[:] = [_Watchdog()]
-            _watchdogs[0].start()
-        return _watchdogs[0]
-
-
-_current = threading.local()
-
-
-class _CutOffError(HTTPException):
-    """The stream ended within the headers, which http.client takes for their end."""
-
-
-class _Lines:
-    """A file that remembers the last line read from it."""
-
-    def __init__(self, file: Any) -> None:
-        self.file = file
-        self.last: bytes = b""
-
-    def readline(self, limit: int = -1) -> bytes:
-        self.last = self.file.readline(limit)
-        return self.last
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-
-class _WholeResponse(HTTPResponse):
-    def begin(self) -> None:
-        lines: Any = _Lines(self.fp)
-        self.fp = lines
-        super().begin()
-        if self.fp is lines:
-            self.fp = lines.file
-        if lines.last == b"":
-            raise _CutOffError("The connection ended within the headers.")
-
-
-class _Guarded:
-    """Mixed into urllib3's connections: resolve once, judge all, connect to that."""
-
-    host: str
-    port: int
-    scheme = "http"
-    response_class: Any = _WholeResponse
-
-    def _new_conn(self) -> socket.socket:
-        attempt: _Attempt = _current.attempt
-        begun = monotonic()
-        attempt.fresh = True
-        try:
-            records = socket.getaddrinfo(
-                self.host.rstrip("."), self.port, type=socket.SOCK_STREAM
-            )
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(self, f"dns: {error}") from error  # type: ignore[arg-type]
-        attempt.outcome.dns_ms = _milliseconds(begun)
-        for *_, address in records:
-            found = ip_address(str(address[0]).partition("%")[0])
-            if not attempt.policy.allows(found, self.host):
-                raise AddressRefusedError(f"{self.host} points to {found}")
-            attempt.policy.check_scheme(self.scheme, found, self.host)
-        return self._connect_to(records, attempt)
-
-    def _connect_to(self, records: list[Any], attempt: _Attempt) -> socket.socket:
-        begun = monotonic()
-        last: OSError = OSError("no address")
-        for family, kind, protocol, _, address in records:
-            left = min(CONNECT_SECONDS - (monotonic() - begun), attempt.left())
-            if left <= 0:
-                break
-            connection = socket.socket(family, kind, protocol)
-            connection.settimeout(left)
-            try:
-                connection.connect(address)
-            except OSError as error:
-                last = error
-                connection.close()
-                continue
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            outcome = attempt.outcome
-            outcome.connect_ms = _milliseconds(begun)
-            outcome.peer = str(address[0])
-            outcome.peer_public = is_public(ip_address(outcome.peer.partition("%")[0]))
-            attempt.watch(connection)
-            return connection
-        raise NewConnectionError(self, f"connect: {last}") from last  # type: ignore[arg-type]
-
-
-class _GuardedHTTP(_Guarded, HTTPConnection):
-    pass
-
-
-class _GuardedHTTPS(_Guarded, HTTPSConnection):
-    scheme = "https"
-
-
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _GuardedHTTP
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPS
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _HTTPPool,
-            "https": _HTTPSPool,
-        }
-
-
-class _NoCookies(RequestsCookieJar):
-    """Receivers share a session; what one sets is none of the others' business."""
-
-    def set_cookie(self, *_args: Any, **_kwargs: Any) -> None:
-        return
-
-
 class Transport:
-    """A session of one thread. Not to be shared between threads."""
+    """The kept connections of one thread. Not to be shared between threads."""
 
     def __init__(self, policy: Policy, proxy: str = "") -> None:
         self.policy = policy
         self.proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.cookies = _NoCookies()
-        # An egress proxy that the operator set connects for us, by its own rules.
-        adapter = HTTPAdapter(max_retries=0) if proxy else _Adapter(max_retries=0)
-        self.session.mount("http://", adapter)
-        self.session.mount("https://", adapter)
+        self.adapter = GuardedAdapter()
 
     def post(
         self,
@@ -275,78 +69,83 @@ class Transport:
         timeout: float,
         auth: tuple[str, str] | None = None,
     ) -> Outcome:
-        """Never raises; ends within `timeout` seconds (and the resolver's patience)."""
+        """Never raises for what a receiver does; ends within `timeout` seconds."""
         outcome = Outcome()
         begun = monotonic()
-        attempt = _Attempt(self.policy, begun + timeout, outcome)
-        _current.attempt = attempt
-        watchdog = _watchdog()
-        watchdog.add(attempt)
-        send = partial(
-            self._send, attempt, url, body, headers, timeout=timeout, auth=auth
-        )
         try:
-            if not self._guarded(send, attempt) and not attempt.expired:
-                # A pooled connection that the receiver had closed: not its failure.
-                outcome.error = outcome.detail = ""
-                attempt.fresh = True
-                self._guarded(send, attempt)
-        finally:
-            watchdog.remove(attempt)
-            attempt.end()
-        if attempt.expired:
-            outcome.status = None
+            if self.proxies:
+                # The proxy resolves names by its own rules; literals we can judge.
+                self.policy.check_url(url)
+            request = requests.Request(
+                "POST", url, headers=dict(headers), data=body, auth=auth
+            ).prepare()
+        except AddressRefusedError as error:
+            outcome.error, outcome.detail = "address_refused", str(error)
+            return outcome
+        except ValueError as error:
+            outcome.error, outcome.detail = "invalid_request", _plain(error)
+            return outcome
+        with Deadline(begun + timeout) as deadline:
+            conversation = Conversation(self.policy, deadline, judged=not self.proxies)
+            begin(conversation)
+            if self._stale(request, outcome, conversation) and not deadline.expired:
+                # A kept connection that the receiver had closed: not its failure.
+                outcome = Outcome()
+                conversation.fresh = True
+                self._stale(request, outcome, conversation)
+        if deadline.expired and outcome.status is None:
             outcome.error = "timeout"
-            outcome.detail = f"No complete answer within {timeout:.0f} s."
-        outcome.duration_ms = _milliseconds(begun)
+            outcome.detail = f"No answer within {timeout:.0f} s."
+        outcome.peer = conversation.peer
+        outcome.peer_public = conversation.peer_public
+        outcome.dns_ms, outcome.connect_ms = (
+            conversation.dns_ms,
+            conversation.connect_ms,
+        )
+        outcome.duration_ms = milliseconds(begun)
         return outcome
 
-    def _guarded(self, send: Callable[[], None], attempt: _Attempt) -> bool:
-        """False when a reused connection died before any byte of an answer."""
-        outcome = attempt.outcome
+    def _stale(
+        self,
+        request: requests.PreparedRequest,
+        outcome: Outcome,
+        conversation: Conversation,
+    ) -> bool:
+        """Send; True when a kept connection died before any byte of an answer."""
         try:
-            send()
+            self._send(request, outcome, conversation.deadline)
         except AddressRefusedError as error:
             outcome.error, outcome.detail = "address_refused", str(error)
         except requests.exceptions.SSLError as error:
             outcome.error, outcome.detail = "tls_error", _plain(error)
         except (requests.RequestException, HTTPError, OSError, HTTPException) as error:
             outcome.error, outcome.detail = _code(error), _plain(error)
-            return attempt.fresh or outcome.error != "connection_closed"
+            return not conversation.fresh and outcome.error == "connection_closed"
         except ValueError as error:
             outcome.error, outcome.detail = "invalid_request", _plain(error)
-        return True
+        return False
 
     def _send(
-        self,
-        attempt: _Attempt,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        *,
-        timeout: float,
-        auth: tuple[str, str] | None,
+        self, request: requests.PreparedRequest, outcome: Outcome, deadline: Deadline
     ) -> None:
-        outcome = attempt.outcome
         begun = monotonic()
-        with self.session.post(
-            url,
-            data=body,
-            headers=dict(headers),
-            auth=auth,
-            timeout=(CONNECT_SECONDS, timeout),
-            allow_redirects=False,
+        response = self.adapter.send(
+            request,
             stream=True,
+            timeout=(CONNECT_SECONDS, max(deadline.left(), 0.01)),
+            verify=True,
             proxies=self.proxies,
-        ) as response:
-            outcome.first_byte_ms = _milliseconds(begun)
+        )
+        with response:
+            outcome.first_byte_ms = milliseconds(begun)
             outcome.status = response.status_code
             outcome.retry_after = _retry_after(response.headers.get("retry-after"))
+            deadline.shorten(BODY_SECONDS)
             excerpt = b""
             with contextlib.suppress(HTTPError, OSError, HTTPException):
                 excerpt = response.raw.read(EXCERPT_BYTES + 1, decode_content=False)
             outcome.excerpt = excerpt[:EXCERPT_BYTES]
-            if len(excerpt) > EXCERPT_BYTES:
+            if len(excerpt) > EXCERPT_BYTES or deadline.expired:
                 response.raw.close()
 
 
@@ -355,15 +154,15 @@ def _retry_after(value: str | None) -> float | None:
     if not value:
         return None
     text = value.strip()
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         return float(min(int(text[:9]), _LONGEST_RETRY_AFTER))
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
@@ -398,7 +197,3 @@ def _plain(error: BaseException) -> str:
         if mark in text:
             text = text.partition(mark)[2]
     return text[:500]
-
-
-def _milliseconds(since: float) -> int:
-    return int((monotonic() - since) * 1000)

@@ -11,14 +11,23 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
+from django_q.models import OrmQ
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from tests.processes import eventually
 from tests.receivers import receiving
 from webhooks import outbox, results, subscriptions
-from webhooks.claims import claim, recover
+from webhooks.claims import claim, oldest_due, recover
 from webhooks.delivery import drain
 from webhooks.leases import in_seconds
-from webhooks.models import Attempt, Delivery, Event, EventBody, Webhook
+from webhooks.models import (
+    Attempt,
+    Delivery,
+    DrainLease,
+    Event,
+    EventBody,
+    Webhook,
+)
 from webhooks.results import Job, Result
 from webhooks.transport import Outcome
 
@@ -236,6 +245,113 @@ def test_the_same_cause_is_never_told_twice(db):
         outbox.publish([new])
     with pytest.raises(IntegrityError), transaction.atomic():
         outbox.publish([new])
+
+
+# --- Trouble ---------------------------------------------------------------------
+
+
+def test_one_broken_webhook_stops_no_other(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url)
+        broken = webhook(f"{receiver.url}a")
+        unreadable = webhook(f"{receiver.url}b")
+        Webhook.objects.filter(pk=broken.pk).update(basic_auth={"user": "x"})
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE webhooks_webhook SET headers = 'gAAAA' WHERE id = %s",
+                [unreadable.pk],
+            )
+        publish(2)
+        run()
+        assert len(receiver.requests) == 2
+    failed = Attempt.objects.filter(error="invalid_settings")
+    assert Counter(failed.values_list("delivery__webhook", flat=True)) == {
+        broken.pk: 2,
+        unreadable.pk: 2,
+    }
+    assert states() == {"succeeded": 2, "pending": 4}
+
+
+def test_paused_or_deleted_while_it_was_sent(webhook, publish):
+    with receiving((500, {}, b""), delay=0.3) as receiver:
+        paused, deleted = webhook(receiver.url), webhook(receiver.url)
+        publish()
+        thread = threading.Thread(target=lambda: (run(), connection.close()))
+        thread.start()
+        eventually(lambda: states()["claimed"] == 2)
+        subscriptions.change(paused, {"state": "paused"})
+        subscriptions.delete(deleted)
+        thread.join()
+    assert states() == {"held": 1, "cancelled": 1}
+
+
+def test_410_is_told_to_whoever_listens_for_it(webhook, publish):
+    with receiving((410, {}, b"")) as gone, receiving() as operator:
+        webhook(gone.url)
+        webhook(operator.url, events=["webhook.disabled"])
+        publish()
+        run()
+        body = json.loads(operator.wait_for(1)[0][2])
+    assert body["event"] == "webhook.disabled"
+    assert body["error"]["code"] == "http_410"
+    assert (body["thread_id"], body["sequence"]) == ("", 0)
+
+
+def test_what_a_receiver_echoes_of_our_secrets_is_not_kept(webhook, publish):
+    with receiving((500, {}, b"you said: Bearer-abcdef123")) as receiver:
+        webhook(receiver.url, headers={"X-Token": "Bearer-abcdef123"})
+        publish()
+        run()
+    assert Attempt.objects.get().response_excerpt == "you said: ***"
+
+
+def test_a_spent_budget_hands_back_what_has_not_begun_and_rings(webhook, publish):
+    with receiving(delay=1.5) as receiver:
+        for number in range(20):
+            webhook(f"{receiver.url}{number}")
+        publish(5)
+        OrmQ.objects.all().delete()
+        drained = drain(budget_seconds=0.5, lease="test")
+        assert drained.sent <= 32
+        assert OrmQ.objects.count() == 1
+        assert DrainLease.objects.get().token is None
+    assert states() == {"succeeded": drained.sent, "pending": 100 - drained.sent}
+
+
+def test_two_drains_record_the_same_webhooks_without_a_deadlock(webhook, publish):
+    with receiving((500, {}, b"")) as receiver:
+        for number in range(8):
+            webhook(f"{receiver.url}{number}", max_in_flight=2)
+        publish(30)
+        errors = []
+
+        def work():
+            try:
+                for _ in range(4):
+                    run()
+                    Delivery.objects.filter(state="pending").update(next_at=Now())
+            except Exception as error:
+                errors.append(error)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    assert Delivery.objects.filter(lost_leases__gt=0).count() == 0
+
+
+def test_oldest_due_counts_only_what_could_be_sent(webhook, publish):
+    paused = webhook("http://127.0.0.1:9999/")
+    publish()
+    assert oldest_due() is not None
+    Webhook.objects.filter(pk=paused.pk).update(breaker_until=in_seconds(60))
+    assert oldest_due() is None
+    Webhook.objects.update(breaker_until=None, deleted_at=Now())
+    assert oldest_due() is None
 
 
 # --- Leases ----------------------------------------------------------------------

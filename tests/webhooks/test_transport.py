@@ -1,12 +1,14 @@
 """One guarded POST: it ends in time, goes where it may, and keeps nothing."""
 
 import gzip
+import socket
+import tracemalloc
 from ipaddress import ip_address
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
-from tests.receivers import receiving, talking
+from tests.receivers import conversing, receiving, talking
 from webhooks.addresses import AddressRefusedError, Policy, is_public
 from webhooks.transport import EXCERPT_BYTES, Transport
 
@@ -41,11 +43,69 @@ def test_a_dripping_receiver_is_cut_off_at_the_deadline(chunks):
     assert not outcome.success
 
 
-def test_a_body_that_never_ends_is_cut_off_at_the_deadline():
+def test_a_2xx_in_time_is_success_though_its_body_never_ends():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    begun = monotonic()
     with talking(head, *[b"x"] * 100, pause=0.1) as (url, _):
         outcome = post(url, timeout=1.0)
+    assert monotonic() - begun < 2.0
+    assert outcome.success
+
+
+def test_the_deadline_holds_on_a_kept_connection_too():
+    answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+    with conversing(
+        [answer], [b"HTTP/1.1 200 OK\r\n", *[b"X-Drip: 1\r\n"] * 60]
+    ) as url:
+        transport = Transport(LOOPBACK)
+        assert post(url, transport=transport).success
+        begun = monotonic()
+        outcome = post(url, transport=transport, timeout=1.0)
+    assert monotonic() - begun < 2.0
     assert outcome.error == "timeout"
+    assert (outcome.connect_ms, outcome.peer) == (None, "127.0.0.1")
+    assert not outcome.peer_public
+
+
+def test_the_body_of_a_redirect_is_not_unpacked():
+    bomb = gzip.compress(b"0" * 50_000_000)
+    headers = {"content-encoding": "gzip", "location": "https://example.com/"}
+    with receiving((302, headers, bomb)) as receiver:
+        tracemalloc.start()
+        outcome = post(receiver.url)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert outcome.status == 302
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(
+    "value", ["1e9", "-5", "Thu, 01 Jan 99999 00:00:00 GMT", "٣", "soon", "9" * 400]
+)
+def test_a_nonsense_retry_after_is_no_trouble(value):
+    with receiving((503, {"retry-after": value.encode().decode("latin-1")}, b"")) as r:
+        outcome = post(r.url)
+    assert outcome.status == 503
+    assert (outcome.retry_after or 0.0) <= 86_400
+
+
+def test_through_a_proxy_the_deadline_and_the_address_rules_hold():
+    with talking(*[b"H"] * 100, pause=0.1) as (proxy, _):
+        transport = Transport(Policy(names=frozenset({"hooks.internal"})), proxy)
+        begun = monotonic()
+        outcome = post("http://hooks.internal/", transport=transport, timeout=1.0)
+        assert monotonic() - begun < 2.0
+        assert outcome.error == "timeout"
+        inside = post("http://169.254.169.254/", transport=transport)
+        assert inside.error == "address_refused"
+
+
+def test_a_name_server_that_hangs_keeps_nobody_past_the_deadline(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: sleep(10))
+    begun = monotonic()
+    outcome = post("http://slow.example/", timeout=0.5)
+    assert monotonic() - begun < 1.5
+    assert not outcome.success
 
 
 def test_a_receiver_that_says_nothing_is_a_timeout():
