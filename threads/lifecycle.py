@@ -76,12 +76,16 @@ def change(
 
 
 def locked(thread_pk: int) -> Thread:
-    """The thread, locked for the rest of the transaction."""
-    return (
-        Thread.objects.with_relations()
-        .select_for_update(of=("self",))
-        .get(pk=thread_pk)
-    )
+    """The thread, or the one it was merged into, locked for the transaction."""
+    while True:
+        thread = (
+            Thread.objects.with_relations()
+            .select_for_update(of=("self",), no_key=True)
+            .get(pk=thread_pk)
+        )
+        if thread.merged_into_id is None:
+            return thread
+        thread_pk = thread.merged_into_id
 
 
 def apply(thread: Thread, changes: Changes, actor: Actor) -> list[NewEvent]:

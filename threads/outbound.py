@@ -19,7 +19,12 @@ from threads.actors import Actor
 from threads.errors import RefusedError
 from threads.house import House
 from threads.mail.addresses import normalise
-from threads.mail.compose import Outgoing, compose, reply_subject
+from threads.mail.compose import (
+    Outgoing,
+    compose,
+    reference_chain,
+    reply_subject,
+)
 from threads.mail.identity import dedupe_key
 from threads.mail.limits import clean_text
 from threads.mail.markup import sanitised
@@ -181,7 +186,11 @@ def _accept(
         authentication="pass",
         via=via,
         why_rule="reply",
-        why_evidence=f"written here as an answer to <{mail.in_reply_to}>"[:500],
+        why_evidence=(
+            f"written here as an answer to <{mail.in_reply_to}>"[:500]
+            if mail.in_reply_to
+            else "written here"
+        ),
         status=Message.Status.QUEUED,
         author=author,
         actor=actor.json(),
@@ -219,13 +228,7 @@ def _recipients(
 ) -> Recipients:
     for name in ("to", "cc", "bcc"):
         for address in getattr(wanted, name):
-            if not normalise(address):
-                raise RefusedError(
-                    "invalid_recipient",
-                    f"{address!r} is not an e-mail address.",
-                    fix="Write each as name@example.com.",
-                    field=name,
-                )
+            _refuse_unwritable(address, name)
     found = reply_recipients(thread, answered, house, everybody=wanted.reply_all)
     to = tuple(Address(normalise(a)) for a in wanted.to) or found.to
     cc = tuple(Address(normalise(a)) for a in wanted.cc) or found.cc
@@ -236,6 +239,8 @@ def _recipients(
             fix='Name the recipients: "to": ["klant@bedrijf.nl"].',
             field="to",
         )
+    for person in (*to, *cc):
+        _refuse_unwritable(person.address, "to")
     if len(to) + len(cc) + len(wanted.bcc) > RECIPIENT_LIMIT:
         raise RefusedError(
             "too_many_recipients",
@@ -246,14 +251,27 @@ def _recipients(
     return Recipients(to, cc)
 
 
+def _refuse_unwritable(address: str, field: str) -> None:
+    plain = normalise(address)
+    if plain and plain.isascii():
+        return
+    raise RefusedError(
+        "invalid_recipient",
+        f"{address!r} has letters before the @ that few mail servers accept."
+        if plain
+        else f"{address!r} is not an e-mail address.",
+        fix="Write each as name@example.com.",
+        field=field,
+    )
+
+
 def _chain(parent: Message | None) -> list[str]:
     """The parent's own references, then the parent (RFC 5322 section 3.6.4)."""
     if parent is None:
         return []
     known = parent.references.order_by("position").values_list("referenced", flat=True)
-    return [*(one for one in known if one != parent.message_id), parent.message_id][
-        -40:
-    ]
+    older = [one for one in known if one != parent.message_id]
+    return reference_chain([*older, parent.message_id])
 
 
 def _original(frozen: bytes) -> Original:

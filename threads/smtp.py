@@ -5,15 +5,19 @@ that a death after it is known to leave doubt. The answers decide: 2xx sent, 4xx
 anything before the end of DATA again later, 5xx failed, no answer after it in doubt.
 """
 
+import contextlib
+import logging
 import re
 import smtplib
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, cast
+from time import monotonic
+from typing import cast
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend
-from django.db import connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -21,17 +25,27 @@ from threads import lifecycle
 from threads.actors import SYSTEM
 from threads.events import message_event
 from threads.models import Message, Recipient, Thread
-from threads.outbound import smtp_settings
-from webhooks import faults
+from threads.outbound import SEND_DUE, smtp_settings
+from webhooks import bell, faults, stopping
+from webhooks.fields import UnreadableSecretError
 from webhooks.leases import in_seconds
 from webhooks.outbox import publish
+
+log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 300
 AT_ONCE = 20
 # Seconds after each failed attempt: 1, 5, 15, 60 min, then every 2 h up to 48 h.
 RETRY_SECONDS = (60, 300, 900, 3600, *(7200,) * 23)
+# A task of the cluster may take so long; then it rings for the next one.
+BUDGET_SECONDS = 45
+CONNECT_SECONDS = 10
+QUIT_SECONDS = 2
+# Deaths of a sender that cost a mail nothing; after that it waits its turn.
+FREE_DEATHS = 2
+_OK, _FURTHER = 200, 300
 _STARTED = 354
-_REFUSED = 400
+_TEMPORARY = 400
 _PERMANENT = 500
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
@@ -47,104 +61,159 @@ class Sent:
     detail: str = ""
     # Address → (code, text) of recipients that the server refused.
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
+    # Nobody answered there: the others for that server need not wait for it too.
+    unreachable: bool = False
 
 
-def send_due(limit: int = 1000) -> int:
-    """Send what is due; says how many mails were tried."""
+@dataclass(slots=True)
+class Tally:
+    tried: int = 0
+    sent: int = 0
+    # A line for each that did not leave.
+    troubles: list[str] = field(default_factory=list)
+
+
+def send_due(budget_seconds: float = BUDGET_SECONDS) -> Tally:
+    """Send what is due, until nothing is or the budget is spent."""
+    deadline = monotonic() + budget_seconds
+    tally = Tally()
+    unreachable: set[int] = set()
     _recover()
-    tried = 0
-    while tried < limit:
-        message = _claim()
+    while monotonic() < deadline and not stopping.asked():
+        message = _claim(unreachable)
         if message is None:
-            return tried
+            return tally
         faults.step("smtp.claimed")
         sent = _send(message)
-        faults.step("smtp.accepted")
-        _record(message, sent)
-        tried += 1
-    return tried
+        tally.tried += 1
+        if sent.status == Status.SENT:
+            tally.sent += 1
+        else:
+            tally.troubles.append(
+                f"{message.public_id}: {sent.code or ''} {sent.detail}"
+            )
+        if sent.unreachable:
+            unreachable.add(message.mailbox_id)
+    bell.ring(SEND_DUE)
+    return tally
 
 
 def _recover() -> None:
     """Leases that ran out: again, unless the mail may have left already."""
     lost = Message.objects.filter(status=Status.SENDING, claimed_until__lt=Now())
-    lost.filter(data_started=False).update(
+    lost.filter(data_started=False, attempts__lte=FREE_DEATHS).update(
         status=Status.QUEUED, token=None, claimed_until=None, next_at=Now()
     )
-    for message in lost.filter(data_started=True)[:AT_ONCE]:
-        _record(
-            message,
-            Sent(Status.IN_DOUBT, detail="The sender died while the mail was sent."),
-        )
+    for message in lost[:AT_ONCE]:
+        status = Status.IN_DOUBT if message.data_started else Status.QUEUED
+        _record(message, Sent(status, detail="The sender died while it was sent."))
 
 
-def _claim() -> Message | None:
-    skip = connection.features.has_select_for_update_skip_locked
-    with transaction.atomic():
-        message = (
-            Message.objects.filter(status=Status.QUEUED, next_at__lte=Now())
-            .select_for_update(skip_locked=skip, of=("self",) if skip else ())
-            .select_related("mailbox", "original")
-            .order_by("next_at", "id")
-            .first()
-        )
-        if message is None:
-            return None
-        message.token = uuid4()
-        Message.objects.filter(pk=message.pk).update(
-            status=Status.SENDING,
-            token=message.token,
-            claimed_until=in_seconds(LEASE_SECONDS),
-            data_started=False,
-            attempts=F("attempts") + 1,
-        )
-        message.attempts += 1
+@transaction.atomic
+def _claim(unreachable: Collection[int]) -> Message | None:
+    message = (
+        Message.objects.filter(status=Status.QUEUED, next_at__lte=Now())
+        .exclude(mailbox__in=unreachable)
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("mailbox", "original")
+        .order_by("next_at", "id")
+        .first()
+    )
+    if message is None:
+        return None
+    message.token = uuid4()
+    Message.objects.filter(pk=message.pk).update(
+        status=Status.SENDING,
+        token=message.token,
+        claimed_until=in_seconds(LEASE_SECONDS),
+        data_started=False,
+        attempts=F("attempts") + 1,
+    )
+    message.attempts += 1
     return message
 
 
 def _send(message: Message) -> Sent:
-    """One conversation with the server. Never raises for what the network does."""
+    """One conversation with the server, recorded. Never raises for what goes wrong."""
     waiting = message.recipients.filter(state=Recipient.State.QUEUED)
     addresses = list(waiting.order_by("pk").values_list("address", flat=True))
-    server = smtp_settings(message)
+    backend: EmailBackend | None = None
+    try:
+        backend = _connected(message)
+        sent = _converse(cast("smtplib.SMTP", backend.connection), message, addresses)
+    except _UnreachableError as error:
+        sent = Sent(Status.QUEUED, detail=str(error)[:500], unreachable=True)
+    except (OSError, smtplib.SMTPException) as error:
+        sent = _failure(error)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        # A mail of a kind nobody thought of may not hold up those behind it.
+        log.exception("A reply could not be sent: %s", message.public_id)
+        sent = Sent(Status.QUEUED, detail=f"{type(error).__name__}: {error}"[:500])
+    faults.step("smtp.accepted")
+    _record(message, sent)
+    if backend is not None:
+        _quit(backend)
+    return sent
+
+
+class _UnreachableError(Exception):
+    """No server, or none that would talk to us."""
+
+
+def _connected(message: Message) -> EmailBackend:
+    try:
+        server = smtp_settings(message)
+    except UnreadableSecretError as error:
+        raise _UnreachableError(str(error)) from error
     if not server:
-        return Sent(Status.QUEUED, detail="No SMTP server is configured.")
-    backend = _backend(server)
-    try:
-        backend.open()
-    except (OSError, smtplib.SMTPException) as error:
-        return _failure(error)
-    try:
-        return _converse(cast("smtplib.SMTP", backend.connection), message, addresses)
-    except (OSError, smtplib.SMTPException) as error:
-        return _failure(error)
-    finally:
-        backend.close()
-
-
-def _backend(server: dict[str, Any]) -> EmailBackend:
-    return EmailBackend(
+        raise _UnreachableError("No SMTP server is configured.")
+    backend = EmailBackend(
         host=server["host"],
         port=server.get("port") or 587,
         username=server.get("username") or "",
         password=server.get("password") or "",
         use_tls=server.get("tls") == "starttls",
         use_ssl=server.get("tls") == "ssl",
-        timeout=settings.EMAIL_TIMEOUT,
+        timeout=CONNECT_SECONDS,
         fail_silently=False,
     )
+    try:
+        backend.open()
+    except (OSError, smtplib.SMTPException, UnicodeError) as error:
+        # Also a wrong password, or one that SMTP can't carry: a matter for the
+        # operator, and no reason to give the mail up.
+        detail = getattr(error, "smtp_error", b"") or str(error)
+        raise _UnreachableError(_plain(detail)) from error
+    sock = cast("smtplib.SMTP", backend.connection).sock
+    if sock is not None:
+        sock.settimeout(settings.EMAIL_TIMEOUT)
+    return backend
+
+
+def _quit(backend: EmailBackend) -> None:
+    """The mail is recorded; a server that is slow to part may not keep us."""
+    sock = cast("smtplib.SMTP", backend.connection).sock
+    if sock is not None:
+        sock.settimeout(QUIT_SECONDS)
+    with contextlib.suppress(OSError, smtplib.SMTPException):
+        backend.close()
 
 
 def _converse(server: smtplib.SMTP, message: Message, addresses: list[str]) -> Sent:
     """MAIL, RCPT, DATA (RFC 5321 section 3.3), knowing at each step what it means."""
     server.ehlo_or_helo_if_needed()
     code, text = server.mail(message.envelope_from)
-    if code >= _REFUSED:
-        return _answered(code, text)
+    if not _OK <= code < _FURTHER:
+        return _refused(code, text)
     refused: dict[str, tuple[int, str]] = {}
     for address in addresses:
-        code, text = server.rcpt(address)
-        if code >= _REFUSED:
+        try:
+            code, text = server.rcpt(address)
+        except UnicodeError:
+            code, text = 553, b"This address needs a server with SMTPUTF8."
+        if not _OK <= code < _FURTHER:
             refused[address] = (code, _plain(text))
     if len(refused) == len(addresses):
         return _all_refused(refused)
@@ -164,7 +233,7 @@ def _transfer(server: smtplib.SMTP, message: Message) -> Sent:
     server.putcmd("data")
     code, text = server.getreply()
     if code != _STARTED:
-        return _answered(code, text)
+        return _refused(code, text)
     content = bytes(message.original.content) if message.original else b""
     # Dot-stuffing (RFC 5321 section 4.5.2); frozen mail ends its lines with CRLF.
     server.send(_LEADING_DOT.sub(b"..", content))
@@ -177,31 +246,33 @@ def _transfer(server: smtplib.SMTP, message: Message) -> Sent:
         server.send(b".\r\n")
         code, text = server.getreply()
     except (OSError, smtplib.SMTPException) as error:
-        return Sent(Status.IN_DOUBT, detail=f"No answer after the mail: {error}")
-    return _answered(code, text)
+        return Sent(Status.IN_DOUBT, detail=f"No answer after the mail: {error}"[:500])
+    if _OK <= code < _FURTHER:
+        return Sent(Status.SENT, code, _plain(text))
+    if code < _TEMPORARY:
+        detail = f"No answer of SMTP after the mail: {_plain(text)}"
+        return Sent(Status.IN_DOUBT, max(code, 0), detail[:500])
+    return _refused(code, text)
 
 
-def _answered(code: int, text: bytes) -> Sent:
-    status = Status.SENT
-    if code >= _PERMANENT:
-        status = Status.FAILED
-    elif code >= _REFUSED:
-        status = Status.QUEUED
-    return Sent(status, code, _plain(text))
+def _refused(code: int, text: bytes) -> Sent:
+    """Nothing has left: for good with a 5xx, else again later."""
+    status = Status.FAILED if code >= _PERMANENT else Status.QUEUED
+    return Sent(status, max(code, 0), _plain(text))
 
 
 def _failure(error: Exception) -> Sent:
-    """Before the end of DATA nothing has left: again later, unless refused for good."""
+    """The conversation broke off before the end of DATA: nothing has left."""
     code = int(getattr(error, "smtp_code", 0) or 0)
-    permanent = code >= _PERMANENT and not isinstance(
-        error, smtplib.SMTPAuthenticationError
-    )
-    detail = str(getattr(error, "smtp_error", "") or error)
-    return Sent(Status.FAILED if permanent else Status.QUEUED, code, detail[:500])
+    detail = getattr(error, "smtp_error", b"") or str(error)
+    status = Status.FAILED if code >= _PERMANENT else Status.QUEUED
+    return Sent(status, code, _plain(detail))
 
 
-def _plain(text: bytes) -> str:
-    return text.decode("utf-8", "replace").replace("\n", " ").replace("\x00", "")[:500]
+def _plain(text: bytes | str) -> str:
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return text.replace("\n", " ").replace("\x00", "")[:500]
 
 
 # --- What became of it -----------------------------------------------------------

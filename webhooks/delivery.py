@@ -274,43 +274,16 @@ def _load(token: UUID, lease_ends: float) -> list[Job]:
         .order_by("next_at", "pk")
     )
     jobs = [Job.of(delivery, lease_ends) for delivery in deliveries]
-    pks = {job.webhook_pk for job in jobs}
-    try:
-        webhooks, secrets = _targets(pks)
-        unreadable: set[int] = set()
-    except UnreadableSecretError:
-        webhooks, secrets, unreadable = _readable_targets(pks)
+    pks = [job.webhook_pk for job in jobs]
+    webhooks = Webhook.objects.in_bulk(pks)
+    secrets: dict[int, list[Secret]] = defaultdict(list)
+    for secret in Secret.objects.live().filter(webhook__in=pks):
+        secrets[secret.webhook_id].append(secret)
     for job in jobs:
-        if job.webhook_pk in unreadable:
-            job.trouble = "Its stored settings can't be decrypted: ENCRYPTION_KEYS."
-            continue
         try:
             job.aim(webhooks[job.webhook_pk], secrets[job.webhook_pk])
+        except UnreadableSecretError:
+            job.trouble = "Its stored settings can't be decrypted: ENCRYPTION_KEYS."
         except (KeyError, TypeError, ValueError) as error:
             job.trouble = f"Its stored settings are of no use: {error!r}"
     return jobs
-
-
-def _targets(pks: set[int]) -> tuple[dict[int, Webhook], dict[int, list[str]]]:
-    secrets: dict[int, list[str]] = defaultdict(list)
-    for secret in Secret.objects.live().filter(webhook__in=pks):
-        secrets[secret.webhook_id].append(secret.value)
-    return Webhook.objects.in_bulk(list(pks)), secrets
-
-
-def _readable_targets(
-    pks: set[int],
-) -> tuple[dict[int, Webhook], dict[int, list[str]], set[int]]:
-    """One by one, so that a webhook whose settings no key opens stops no other."""
-    webhooks: dict[int, Webhook] = {}
-    secrets: dict[int, list[str]] = {}
-    unreadable = set()
-    for pk in pks:
-        try:
-            one, its_secrets = _targets({pk})
-        except UnreadableSecretError:
-            unreadable.add(pk)
-        else:
-            webhooks |= one
-            secrets[pk] = its_secrets[pk]
-    return webhooks, secrets, unreadable

@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+from django.db.models.query_utils import DeferredAttribute
 
 if TYPE_CHECKING:
     _CharField = models.CharField[str, str]
@@ -94,18 +95,43 @@ def decrypt(token: str) -> Any:
     return json.loads(plain)
 
 
+class _Sealed(str):
+    """What the column holds, not opened yet."""
+
+    __slots__ = ()
+
+
+class _OpenedWhenRead(DeferredAttribute):
+    """Opens a value when somebody wants it, so that rows load without their keys."""
+
+    def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
+        value = super().__get__(instance, cls)
+        if instance is not None:
+            value = instance.__dict__.get(self.field.attname, value)
+        if isinstance(value, _Sealed):
+            value = instance.__dict__[self.field.attname] = decrypt(value)
+        return value
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        instance.__dict__[self.field.attname] = value
+
+
 class EncryptedField(_TextField):
     """Any JSON value, encrypted with the first of ENCRYPTION_KEYS.
 
-    It can't be searched, and it raises when no key opens it: a mail server must
-    never be sent ciphertext as a password.
+    It can't be searched. Reading it raises `UnreadableSecretError` when no key opens
+    it: a mail server must never be sent ciphertext as a password.
     """
 
+    descriptor_class = _OpenedWhenRead
+
     def from_db_value(self, value: str | None, *_: object) -> Any:
-        return None if value is None else decrypt(value)
+        return None if value is None else _Sealed(value)
 
     def get_prep_value(self, value: Any) -> str | None:
-        return None if value is None else encrypt(value)
+        if value is None or isinstance(value, _Sealed):
+            return value
+        return encrypt(value)
 
     def to_python(self, value: Any) -> Any:
         return value

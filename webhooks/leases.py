@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 
 from webhooks.models import DrainLease
 
+LEASE_SECONDS = 10
+
 
 def in_seconds(seconds: float) -> Expression:
     """`Now() + seconds`, for a column that ends a lease or sets the next attempt."""
@@ -21,23 +23,22 @@ def in_seconds(seconds: float) -> Expression:
 class Lease:
     """A name that one process holds at a time; it lapses when nobody renews it."""
 
-    SECONDS = 10
-
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, seconds: float = LEASE_SECONDS) -> None:
         self.name = name
+        self.seconds = seconds
         self.token = uuid4()
         self._held_at: float | None = None
 
     def hold(self) -> bool:
         """Take it, or keep it; False while somebody else has it."""
-        if self._held_at and monotonic() - self._held_at < self.SECONDS / 3:
+        if self._held_at and monotonic() - self._held_at < self.seconds / 3:
             return True
         DrainLease.objects.bulk_create(
             [DrainLease(name=self.name)], ignore_conflicts=True
         )
         free = Q(token=self.token) | Q(token=None) | Q(until__lt=Now())
         held = DrainLease.objects.filter(free, name=self.name).update(
-            token=self.token, until=in_seconds(self.SECONDS)
+            token=self.token, until=in_seconds(self.seconds)
         )
         self._held_at = monotonic() if held else None
         return bool(held)
@@ -51,7 +52,7 @@ class Lease:
 def worked_within(seconds: float) -> bool:
     """Whether anybody, anywhere, held a lease so recently."""
     return DrainLease.objects.filter(
-        until__gt=in_seconds(Lease.SECONDS - seconds)
+        until__gt=in_seconds(LEASE_SECONDS - seconds)
     ).exists()
 
 

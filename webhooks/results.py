@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
 from webhooks.leases import in_seconds
-from webhooks.models import Attempt, Delivery, Webhook
+from webhooks.models import Attempt, Delivery, Secret, Webhook
 from webhooks.outbox import NewEvent, publish
 from webhooks.transport import Outcome
 
@@ -68,15 +68,18 @@ class Job:
             lease_ends=lease_ends,
         )
 
-    def aim(self, webhook: Webhook, secrets: list[str]) -> None:
-        """Raises `KeyError`, `TypeError` or `ValueError` for settings of no use."""
+    def aim(self, webhook: Webhook, secrets: Iterable[Secret]) -> None:
+        """Raises `KeyError`, `TypeError` or `ValueError` for settings of no use.
+
+        And `UnreadableSecretError` for those that no key opens.
+        """
         self.url = webhook.url
         self.timeout = webhook.timeout
         self.unhealthy = webhook.failing_since is not None
         self.headers = dict(webhook.headers or {})
         auth = webhook.basic_auth
         self.auth = (auth["username"], auth["password"]) if auth else None
-        self.secrets = secrets
+        self.secrets = [secret.value for secret in secrets]
 
     def confidential(self) -> list[str]:
         """What a receiver may echo and an attempt must not keep."""

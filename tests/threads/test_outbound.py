@@ -3,6 +3,7 @@
 from email import message_from_bytes, policy
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
 from tests.mails import mail
@@ -10,7 +11,14 @@ from tests.mailservers import smtp_server
 from threads import lifecycle, smtp
 from threads.actors import SYSTEM
 from threads.errors import RefusedError
-from threads.models import Mailbox, Message, Original, Recipient, Thread
+from threads.models import (
+    Mailbox,
+    Message,
+    Original,
+    Recipient,
+    Reference,
+    Thread,
+)
 from threads.outbound import Reply, reply
 from webhooks.leases import in_seconds
 from webhooks.models import Event
@@ -51,7 +59,7 @@ def test_a_reply_arrives_with_the_headers_of_a_conversation(thread):
         use(sink)
         message = answer(asked)
         assert (message.status, told()[2:]) == ("queued", [])
-        assert smtp.send_due() == 1
+        assert smtp.send_due().sent == 1
     to, raw = sink.mails[0]
     sent = message_from_bytes(raw, policy=policy.default)
     assert to == ["klant@bedrijf.nl"]
@@ -68,7 +76,7 @@ def test_a_reply_arrives_with_the_headers_of_a_conversation(thread):
     assert message.status == "sent"
     assert bytes(message.original.content) == raw
     assert told()[2:] == ["message.sent"]
-    assert smtp.send_due() == 0
+    assert smtp.send_due().tried == 0
 
 
 def test_re_stands_once(thread):
@@ -246,7 +254,7 @@ def test_a_sender_that_died_leaves_doubt_only_after_the_data(thread, started, st
     with smtp_server() as sink:
         use(sink)
         message = answer(asked)
-        smtp._claim()
+        smtp._claim(())
         Message.objects.filter(pk=message.pk).update(
             data_started=started, claimed_until=in_seconds(-1)
         )
@@ -280,3 +288,157 @@ def test_an_encoded_line_break_in_the_subject_makes_no_header(thread):
         answer(asked)
         smtp.send_due()
     assert message_from_bytes(sink.mails[0][1])["Bcc"] is None
+
+
+# --- Trouble ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer_", "status"),
+    [
+        ("nonsense", "in_doubt"),
+        ("354 go on", "in_doubt"),
+        ("451 later", "queued"),
+        ("554 no", "failed"),
+        ("250 OK", "sent"),
+    ],
+)
+def test_only_a_2xx_after_the_mail_means_sent(thread, answer_, status):
+    asked = thread()
+    with smtp_server(answer=answer_) as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    message.refresh_from_db()
+    assert message.status == status
+
+
+def test_long_ids_stay_what_they_are(thread):
+    long = f"<{'a' * 200}@{'b' * 40}.nl>"
+    asked = thread(message_id=long, references="<old@x> <0@x>")
+    Reference.objects.filter(referenced="old@x").update(referenced="c" * 180 + "@x")
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    raw = sink.mails[0][1]
+    assert b"=?" not in raw.partition(b"\r\n\r\n")[0]
+    sent = message_from_bytes(raw)
+    assert sent["In-Reply-To"] == long
+    assert sent["References"].split() == [f"<{'c' * 180}@x>", "<0@x>", long]
+    chain = list(message.references.order_by("position").values_list("referenced"))
+    assert [f"<{one}>" for (one,) in chain] == sent["References"].split()
+
+
+def test_a_mail_without_a_message_id_is_answered_without_references(thread):
+    asked = thread(message_id=None)
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    sent = message_from_bytes(sink.mails[0][1])
+    assert (sent["In-Reply-To"], sent["References"]) == (None, None)
+    assert message.references.count() == 0
+
+
+def test_an_address_with_two_dots_is_answered(thread):
+    asked = thread(sender="K <k..x@docomo.ne.jp>")
+    with smtp_server() as sink:
+        use(sink)
+        answer(asked)
+        smtp.send_due()
+    assert sink.mails[0][0] == ["k..x@docomo.ne.jp"]
+
+
+def test_an_address_that_few_servers_take_is_refused_at_once(thread):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        with pytest.raises(RefusedError) as refused:
+            answer(asked, to=["jörg@bücher.de"])
+    assert refused.value.code == "invalid_recipient"
+
+
+def test_a_mail_that_cannot_be_sent_holds_up_no_other(thread):
+    first, second = thread(), thread(sender="b@y.nl", message_id="<b@y.nl>")
+    with smtp_server() as sink:
+        use(sink)
+        bad, good = answer(first), answer(second)
+        Recipient.objects.filter(message=bad).update(address="jörg@x.nl")
+        smtp.send_due()
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.status, good.status) == ("failed", "sent")
+
+
+def test_a_password_that_smtp_cannot_carry_keeps_the_mail(thread):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        mailbox = Mailbox.objects.get()
+        mailbox.smtp |= {"username": "x", "password": "wachtwoord-é"}
+        mailbox.save()
+        message = answer(asked)
+        tally = smtp.send_due()
+    message.refresh_from_db()
+    assert message.status == "queued"
+    assert message.public_id in tally.troubles[0]
+
+
+def test_settings_that_no_key_opens_keep_the_mail(thread):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE threads_mailbox SET smtp = 'gAAAA'")
+    smtp.send_due()
+    message.refresh_from_db()
+    assert message.status == "queued"
+    assert "ENCRYPTION_KEYS" in message.error_detail
+
+
+def test_a_server_that_is_down_costs_one_try_a_run(thread):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+    for _ in range(3):
+        answer(asked)
+    assert smtp.send_due().tried == 1
+    assert Message.objects.filter(status="queued", attempts=0).count() == 2
+
+
+def test_a_sender_that_always_dies_waits_its_turn(thread):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        for _ in range(3):
+            smtp._claim(())
+            Message.objects.filter(pk=message.pk).update(claimed_until=in_seconds(-1))
+            smtp._recover()
+    message.refresh_from_db()
+    assert message.status == "queued"
+    assert Message.objects.filter(next_at__gt=in_seconds(300)).exists()
+
+
+def test_a_reply_to_a_merged_thread_joins_the_survivor(thread, maildir, ingest):
+    asked = thread()
+    other = thread(message_id="<2@bedrijf.nl>")
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(other)
+        maildir.deliver(
+            mail(
+                message_id="<3@bedrijf.nl>",
+                references="<1@bedrijf.nl> <2@bedrijf.nl>",
+            )
+        )
+        ingest()
+        other.refresh_from_db()
+        assert other.merged_into == asked
+        later = answer(other)
+        smtp.send_due()
+    for one in (message, later):
+        one.refresh_from_db()
+        assert (one.status, one.thread) == ("sent", asked)

@@ -14,7 +14,6 @@ from threads.mail.parsed import Address
 
 # Folded and encoded for every relay: no line over 998, CRLF only, ASCII headers.
 _POLICY = SMTP.clone(cte_type="7bit", max_line_length=78)
-# A header of ids may not grow without end; the first and the newest decide.
 _REFERENCES = 20
 
 
@@ -43,11 +42,6 @@ def compose(mail: Outgoing) -> bytes:
         built["Cc"] = tuple(_header(person) for person in mail.cc)
     built["Subject"] = limits.clean_line(mail.subject, limits.SUBJECT)
     built["Date"] = format_datetime(mail.date)
-    built["Message-ID"] = f"<{limits.message_id(mail.message_id)}>"
-    if mail.in_reply_to:
-        built["In-Reply-To"] = f"<{limits.message_id(mail.in_reply_to)}>"
-    if chain := _chain(mail.references):
-        built["References"] = " ".join(f"<{limits.message_id(one)}>" for one in chain)
     if mail.auto:
         built["Auto-Submitted"] = "auto-generated"
         built["X-Auto-Response-Suppress"] = "All"
@@ -56,7 +50,12 @@ def compose(mail: Outgoing) -> bytes:
         built.add_alternative(
             _lines(mail.body_html), subtype="html", cte="quoted-printable"
         )
-    return built.as_bytes()
+    identity = (
+        _ids("Message-ID", [mail.message_id])
+        + _ids("In-Reply-To", [mail.in_reply_to])
+        + _ids("References", mail.references)
+    )
+    return identity + built.as_bytes()
 
 
 def reply_subject(subject: str) -> str:
@@ -76,19 +75,36 @@ def reply_subject(subject: str) -> str:
 _REPLY_PREFIXES = frozenset({"re", "aw", "antw", "antwoord", "betr", "sv", "vs", "odp"})
 
 
-def _chain(references: Sequence[str]) -> list[str]:
+def reference_chain(references: Sequence[str]) -> list[str]:
+    """Each once, the first and the newest: a header of ids may not grow without end."""
     chain = list(dict.fromkeys(one for one in references if one))
     if len(chain) > _REFERENCES:
         return [chain[0], *chain[1 - _REFERENCES :]]
     return chain
 
 
+def _ids(name: str, ids: Sequence[str]) -> bytes:
+    """One id a line (RFC 5322 section 3.6.4), as it came.
+
+    The library would turn a long one into encoded words, which nobody recognises; an
+    id that is not ASCII can't stand in a header at all.
+    """
+    clean = [limits.message_id(one) for one in ids]
+    kept = [f"<{one}>" for one in clean if one and one.isascii()]
+    folded = "\r\n ".join(kept)
+    return f"{name}: {folded}\r\n".encode() if kept else b""
+
+
 def _header(person: Address) -> HeaderAddress:
-    address = normalise(person.address)
-    if not address:
-        raise ValueError(f"{person.address!r} is not an e-mail address.")
+    local, _, domain = normalise(person.address).rpartition("@")
+    if not local or not local.isascii():
+        raise ValueError(
+            f"{person.address!r} is not an address that can be written to."
+        )
     return HeaderAddress(
-        display_name=limits.clean_line(person.name, limits.NAME), addr_spec=address
+        display_name=limits.clean_line(person.name, limits.NAME),
+        username=local,
+        domain=domain,
     )
 
 

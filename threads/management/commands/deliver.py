@@ -1,6 +1,7 @@
 """Deliveries and replies, sent without a cluster."""
 
 import json
+import signal
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from threads import smtp
+from webhooks import stopping
 from webhooks.delivery import drain
 
 BUDGET_SECONDS = 600
@@ -27,19 +29,33 @@ class Command(BaseCommand):
             raise CommandError(
                 _("Say --once; to keep sending, run: manage.py worker"), returncode=2
             )
-        replies = smtp.send_due()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stopping.ask)
+        replies = smtp.send_due(BUDGET_SECONDS)
         drained = drain(budget_seconds=BUDGET_SECONDS)
         failed = drained.sent - drained.succeeded
         if options["json"]:
-            line = {"replies": replies, "sent": drained.sent, "failed": failed}
+            line = {
+                "replies": replies.tried,
+                "replies_failed": len(replies.troubles),
+                "sent": drained.sent,
+                "failed": failed,
+            }
             self.stdout.write(json.dumps(line))
         else:
             self.stdout.write(
                 _("%(replies)d replies, %(sent)d deliveries, %(failed)d failed")
-                % {"replies": replies, "sent": drained.sent, "failed": failed}
+                % {
+                    "replies": replies.tried,
+                    "sent": drained.sent,
+                    "failed": failed + len(replies.troubles),
+                }
             )
+        for trouble in replies.troubles:
+            self.stderr.write(_("Reply %s") % trouble)
         if failed:
             self.stderr.write(
                 _("%d deliveries failed and will be tried again.") % failed
             )
+        if failed or replies.troubles:
             raise SystemExit(1)
