@@ -129,7 +129,8 @@ DATABASES = {"default": _database}
 Q_CLUSTER = {
     "name": "mailbelly",
     "orm": "default",
-    "workers": 2,
+    # One drain, one that waits for its last answers, and one for replies.
+    "workers": 3,
     "timeout": 120,
     "retry": 600,
     "queue_limit": 2,
@@ -222,6 +223,8 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # It has a line for each ring.
+    "loggers": {"django-q": {"level": "WARNING"}},
 }
 
 # --- Tests only -----------------------------------------------------------------

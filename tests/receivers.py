@@ -47,6 +47,10 @@ class Receiver:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def handle_error(self, *_):
+        """A sender that was killed hangs up; that is what is tested."""
+
     request_queue_size = 256
 
 

@@ -11,7 +11,7 @@ from django.conf import settings as ours
 from django.core.management import get_commands
 
 from api.urls import v1
-from tests.processes import command, eventually, started
+from tests.processes import command, eventually, running
 from threads.models import Mailbox, Source
 from webhooks import outbox, subscriptions
 from webhooks.catalogue import EVENTS
@@ -98,23 +98,21 @@ def test_the_first_integration_of_the_readme_works(environment, settings, tmp_pa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_listen_verifies_and_prints_each_event(environment, settings):
+def test_listen_verifies_and_prints_each_event(environment, settings, tmp_path):
     settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     port = "18010"
     webhook, secret = subscriptions.create(
         {"url": f"http://127.0.0.1:{port}/", "events": ["message.received"]}
     )[:2]
-    listener = started(
-        environment, "listen", "--port", port, "--json", WEBHOOK_SECRET=secret.value
-    )
-    try:
-        assert "Listening" in listener.stdout.readline()
+    arguments = ("listen", "--port", port, "--json")
+    with running(
+        environment, tmp_path / "log", *arguments, WEBHOOK_SECRET=secret.value
+    ) as listener:
+        listener.says("Listening")
         outbox.test(webhook, "message.received")
         assert command(environment, "deliver", "--once").returncode == 0
-        said = json.loads(listener.stdout.readline())
-        listener.terminate()
-        assert listener.wait(10) == 0
-    finally:
-        listener.kill()
+        listener.says("verified")
+        assert listener.end() == 0
+        said = json.loads(listener.output().splitlines()[-1])
     assert said["verified"]
     assert said["event"]["test"]

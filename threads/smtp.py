@@ -98,6 +98,12 @@ def send_due(budget_seconds: float = BUDGET_SECONDS) -> Tally:
     return tally
 
 
+def overdue(seconds: float) -> bool:
+    """Whether a reply has been due for so long."""
+    late = in_seconds(-seconds)
+    return Message.objects.filter(status=Status.QUEUED, next_at__lte=late).exists()
+
+
 def _recover() -> None:
     """Leases that ran out: again, unless the mail may have left already."""
     lost = Message.objects.filter(status=Status.SENDING, claimed_until__lt=Now())

@@ -33,17 +33,18 @@ def answered(path: str) -> None:
 
 
 def every_minute(schedules: dict[str, str]) -> None:
-    """`{name: dotted path}`, each run once a minute; safe to repeat."""
+    """`{name: dotted path}`, each once a minute; safe to repeat, by many at once."""
     for name, path in schedules.items():
-        Schedule.objects.update_or_create(
-            name=name,
-            defaults={
-                "func": path,
-                "schedule_type": Schedule.MINUTES,
-                "minutes": 1,
-                "repeats": -1,
-            },
-        )
+        known = Schedule.objects.filter(name=name).order_by("pk")
+        wanted = {
+            "func": path,
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+            "repeats": -1,
+        }
+        first = known.first() or Schedule.objects.create(name=name, **wanted)
+        known.filter(pk=first.pk).update(**wanted)
+        known.filter(pk__gt=first.pk).delete()
 
 
 def _calls(row: OrmQ, path: str) -> bool:

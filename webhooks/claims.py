@@ -1,5 +1,7 @@
 """Deliveries are claimed by lease: a token, and a deadline on the database's clock."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -70,9 +72,26 @@ def oldest_due() -> datetime | None:
     return since
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """How many sends may be added, by what is known of the receivers.
+
+    `prompt` are the webhooks that answered well and at once: they share `room`. The
+    `slow` answered well, and have room of their own with those that are not known yet,
+    of which each has one send at a time. Those that fail share their own few. So
+    whoever hangs hurts only himself.
+    """
+
+    room: int
+    unknown: int
+    failing: int
+    prompt: Collection[int] | None = None
+    slow: Collection[int] = ()
+
+
 @transaction.atomic
-def claim(token: UUID, *, room: int, unhealthy_room: int) -> int:
-    """Take up to `room` due deliveries under `token`; says how many.
+def claim(token: UUID, rooms: Rooms) -> int:
+    """Take due deliveries under `token`; says how many.
 
     Two steps: the first locks the webhooks, and only the second, with a snapshot of
     its own, counts what is in flight. One clever statement exceeds the cap.
@@ -94,14 +113,16 @@ def claim(token: UUID, *, room: int, unhealthy_room: int) -> int:
         .values_list("webhook")
         .annotate(count=Count("pk"))
     )
-    picked = _pick(webhooks, in_flight, room, unhealthy_room)
+    # Looked at is served, too: who is at his cap may not stand in front for ever.
+    Webhook.objects.filter(pk__in=[webhook.pk for webhook in webhooks]).update(
+        last_claim_at=Now()
+    )
+    picked = _pick(webhooks, in_flight, rooms)
     if not picked:
         return 0
-    claimed = Delivery.objects.filter(_oldest(picked), state=State.PENDING).update(
+    return Delivery.objects.filter(_oldest(picked), state=State.PENDING).update(
         state=State.CLAIMED, token=token, claimed_until=in_seconds(LEASE_SECONDS)
     )
-    Webhook.objects.filter(pk__in=picked).update(last_claim_at=Now())
-    return claimed
 
 
 def _oldest(picked: dict[int, int]) -> Q:
@@ -119,19 +140,23 @@ def _oldest(picked: dict[int, int]) -> Q:
 
 
 def _pick(
-    webhooks: list[Webhook],
-    in_flight: dict[int, int],
-    room: int,
-    unhealthy_room: int,
+    webhooks: list[Webhook], in_flight: dict[int, int], rooms: Rooms
 ) -> dict[int, int]:
-    """How many of each webhook: its cap, and the senders that are free."""
+    """How many of each webhook."""
     picked: dict[int, int] = {}
+    room, unknown, failing = rooms.room, rooms.unknown, rooms.failing
     for webhook in webhooks:
-        free = min(webhook.max_in_flight - in_flight.get(webhook.pk, 0), room)
+        busy = in_flight.get(webhook.pk, 0)
         if webhook.failing_since is not None:
-            free = min(free, unhealthy_room)
-            unhealthy_room -= max(free, 0)
+            free = min(webhook.max_in_flight - busy, failing)
+            failing -= max(free, 0)
+        elif rooms.prompt is None or webhook.pk in rooms.prompt:
+            free = min(webhook.max_in_flight - busy, room)
+            room -= max(free, 0)
+        else:
+            cap = webhook.max_in_flight if webhook.pk in rooms.slow else 1
+            free = min(cap - busy, unknown)
+            unknown -= max(free, 0)
         if free > 0:
             picked[webhook.pk] = free
-            room -= free
     return picked

@@ -6,7 +6,7 @@ costs at most one extra send for each delivery in flight.
 
 import logging
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import monotonic, sleep, time
@@ -22,11 +22,11 @@ from django.db import (
 from django.utils import timezone
 
 from webhooks import bell, faults, results, signing, stopping
-from webhooks.claims import LEASE_SECONDS, claim, recover, work
+from webhooks.claims import LEASE_SECONDS, Rooms, claim, recover, work
 from webhooks.fields import UnreadableSecretError
 from webhooks.leases import Lease
 from webhooks.models import Delivery, Secret, Webhook
-from webhooks.results import Job, Result
+from webhooks.results import Job, Lane, Result
 from webhooks.subscriptions import policy
 from webhooks.transport import Outcome, Transport
 
@@ -35,8 +35,12 @@ log = logging.getLogger(__name__)
 SENDERS = 32
 # Claimed ahead, so that a sender never waits for the database.
 IN_HAND = 96
-# Unhealthy webhooks together may use a quarter of the senders.
-UNHEALTHY_SENDERS = SENDERS // 4
+# Webhooks that fail share a quarter as many. Those that are slow, or not known yet,
+# have their own beside all others: a thread that waits costs next to nothing.
+FAILING_SENDERS = SENDERS // 4
+UNKNOWN_SENDERS = 256
+# A webhook that takes longer is slow.
+PROMPT_SECONDS = 1.0
 # A send starts only if the lease outlasts its hard deadline by this much.
 LEASE_MARGIN = 5
 FLUSH_SECONDS = 0.25
@@ -66,6 +70,11 @@ def drain(*, budget_seconds: float, lease: str = "") -> Drained:
     return _Drain(monotonic() + budget_seconds, Lease(lease) if lease else None).run()
 
 
+def overdue(seconds: float) -> bool:
+    """Whether something that can be sent has been due for so long."""
+    return work(within=-seconds)
+
+
 class _Drain:
     def __init__(self, deadline: float, lease: Lease | None) -> None:
         self.deadline = deadline
@@ -74,6 +83,9 @@ class _Drain:
         self.done: list[Result] = []
         self.flushed_at = self.claimed_at = self.recovered_at = 0.0
         self.leaving = False
+        # What this drain has learnt: who answers at once, and who takes his time.
+        self.prompt: set[int] = set()
+        self.slow: set[int] = set()
         self.drained = Drained()
         self.local = threading.local()
         self.policy = policy()
@@ -81,7 +93,9 @@ class _Drain:
     def run(self) -> Drained:
         if not self._hold():
             return self.drained
-        self.pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
+        self.pool = ThreadPoolExecutor(
+            IN_HAND + FAILING_SENDERS + UNKNOWN_SENDERS, thread_name_prefix="sender"
+        )
         try:
             while self._step():
                 pass
@@ -121,7 +135,16 @@ class _Drain:
 
     def _hungry(self) -> bool:
         """Time for the next chunk, while the senders still have work in hand."""
-        return len(self.flying) <= SENDERS
+        return self._lanes()[Lane.PROMPT] <= SENDERS
+
+    def _lanes(self) -> Counter[Lane]:
+        """How many are on their way, by lane; who hangs changes to the slow one."""
+        late = monotonic() - PROMPT_SECONDS
+        for job in self.flying.values():
+            if job.lane == Lane.PROMPT and job.begun and job.begun < late:
+                job.lane = Lane.UNKNOWN
+                self.prompt.discard(job.webhook_pk)
+        return Counter(job.lane for job in self.flying.values())
 
     def _claim_is_due(self) -> bool:
         return monotonic() - self.claimed_at >= CLAIM_SECONDS
@@ -134,23 +157,28 @@ class _Drain:
     def _start_more(self) -> None:
         if not self._hungry():
             return
-        unhealthy = sum(1 for job in self.flying.values() if job.unhealthy)
+        lanes = self._lanes()
+        rooms = Rooms(
+            room=IN_HAND - lanes[Lane.PROMPT],
+            unknown=max(UNKNOWN_SENDERS - lanes[Lane.UNKNOWN], 0),
+            failing=max(FAILING_SENDERS - lanes[Lane.FAILING], 0),
+            prompt=self.prompt,
+            slow=self.slow,
+        )
         self.claimed_at = monotonic()
         token = uuid4()
-        claimed = claim(
-            token,
-            room=IN_HAND - len(self.flying),
-            unhealthy_room=max(UNHEALTHY_SENDERS - unhealthy, 0),
-        )
-        if not claimed:
+        if not claim(token, rooms):
             return
         faults.step("delivery.claimed")
         for job in _load(token, self.claimed_at + LEASE_SECONDS):
+            if job.lane == Lane.PROMPT and job.webhook_pk not in self.prompt:
+                job.lane = Lane.UNKNOWN
             self.flying[self.pool.submit(self._send, job)] = job
 
     def _send(self, job: Job) -> Result:
         """In a sender thread: HTTP only, and no exception, whatever happens."""
         started_at = timezone.now()
+        job.begun = monotonic()
         if job.trouble:
             outcome = Outcome(error="invalid_settings", detail=job.trouble)
             return Result(job, started_at, outcome)
@@ -195,8 +223,14 @@ class _Drain:
             return True
         ready, _ = wait(self.flying, timeout=0.05, return_when=FIRST_COMPLETED)
         for future in ready:
-            del self.flying[future]
-            self.done.append(future.result())
+            job = self.flying.pop(future)
+            result = future.result()
+            self.done.append(result)
+            self.prompt.discard(job.webhook_pk)
+            self.slow.discard(job.webhook_pk)
+            if result.success:
+                prompt = monotonic() - job.begun < PROMPT_SECONDS
+                (self.prompt if prompt else self.slow).add(job.webhook_pk)
         return bool(ready)
 
     def _flush(self, *, force: bool) -> None:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from random import uniform
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,6 +30,14 @@ _SHORTEST_CONFIDENTIAL = 8
 State = Delivery.State
 
 
+class Lane(Enum):
+    """Which of the senders a delivery may use."""
+
+    PROMPT = "prompt"
+    UNKNOWN = "unknown"
+    FAILING = "failing"
+
+
 @dataclass(slots=True, kw_only=True)
 class Job:
     """All that a sender thread needs; no model, no database."""
@@ -47,7 +56,9 @@ class Job:
     headers: dict[str, str] = field(default_factory=dict)
     auth: tuple[str, str] | None = None
     timeout: int = 15
-    unhealthy: bool = False
+    lane: Lane = Lane.PROMPT
+    # When a sender took it up, on the monotonic clock; 0 before.
+    begun: float = 0.0
     secrets: list[str] = field(default_factory=list)
     # Why it can't even be tried: settings that no key opens, or that are no use.
     trouble: str = ""
@@ -75,7 +86,8 @@ class Job:
         """
         self.url = webhook.url
         self.timeout = webhook.timeout
-        self.unhealthy = webhook.failing_since is not None
+        if webhook.failing_since is not None:
+            self.lane = Lane.FAILING
         self.headers = dict(webhook.headers or {})
         auth = webhook.basic_auth
         self.auth = (auth["username"], auth["password"]) if auth else None

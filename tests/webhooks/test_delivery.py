@@ -17,7 +17,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from tests.processes import eventually
 from tests.receivers import receiving
 from webhooks import outbox, results, subscriptions
-from webhooks.claims import claim, oldest_due, recover
+from webhooks.claims import Rooms, claim, oldest_due, recover
 from webhooks.delivery import drain
 from webhooks.leases import in_seconds
 from webhooks.models import (
@@ -32,6 +32,8 @@ from webhooks.results import Job, Result
 from webhooks.transport import Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOMS = Rooms(room=8, unknown=8, failing=8)
 
 
 def run():
@@ -361,11 +363,11 @@ def test_a_lost_lease_is_due_again_and_a_late_result_changes_nothing(webhook, pu
     webhook("http://127.0.0.1:9999/")
     publish()
     token = uuid4()
-    assert claim(token, room=8, unhealthy_room=8) == 1
+    assert claim(token, ROOMS) == 1
     late = Job.of(Delivery.objects.get(), lease_ends=0.0)
     Delivery.objects.update(claimed_until=in_seconds(-1))
     assert recover() == 1
-    assert claim(uuid4(), room=8, unhealthy_room=8) == 1
+    assert claim(uuid4(), ROOMS) == 1
     results.record([Result(late, Delivery.objects.get().created_at, Outcome(204))])
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.lost_leases) == ("claimed", 1)
@@ -376,7 +378,7 @@ def test_a_mail_that_kills_its_worker_five_times_is_given_up(webhook, publish):
     webhook("http://127.0.0.1:9999/")
     publish()
     for _ in range(5):
-        claim(uuid4(), room=8, unhealthy_room=8)
+        claim(uuid4(), ROOMS)
         Delivery.objects.update(claimed_until=in_seconds(-1))
         recover()
     assert states() == {"exhausted": 1}
@@ -386,7 +388,7 @@ def test_a_lease_too_short_for_a_send_goes_back_unsent(webhook, publish):
     with receiving() as receiver:
         webhook(receiver.url)
         publish()
-        claim(uuid4(), room=8, unhealthy_room=8)
+        claim(uuid4(), ROOMS)
         job = Job.of(Delivery.objects.get(), lease_ends=0.0)
         results.record([Result(job, Delivery.objects.get().created_at, None)])
         assert receiver.requests == []
@@ -402,7 +404,9 @@ def test_many_claimers_take_each_delivery_once_and_keep_the_cap(webhook, publish
 
     def work(token):
         try:
-            taken.extend(claim(token, room=100, unhealthy_room=100) for _ in range(3))
+            taken.extend(
+                claim(token, Rooms(room=100, unknown=0, failing=100)) for _ in range(3)
+            )
         finally:
             connection.close()
 
@@ -422,7 +426,32 @@ def test_failing_webhooks_use_a_quarter_of_the_senders(webhook, publish):
         webhook(f"http://127.0.0.1:9999/{number}")
     Webhook.objects.update(failing_since=Now())
     publish(4)
-    assert claim(uuid4(), room=96, unhealthy_room=8) == 8
+    assert claim(uuid4(), ROOMS) == 8
+
+
+def test_a_webhook_that_is_not_known_yet_has_one_send_at_a_time(webhook, publish):
+    known, unknown = (
+        webhook("http://127.0.0.1:9999/"),
+        webhook("http://127.0.0.1:9998/"),
+    )
+    publish(10)
+    claim(uuid4(), Rooms(room=96, unknown=8, failing=8, prompt={known.pk}))
+    claim(uuid4(), Rooms(room=96, unknown=8, failing=8, prompt={known.pk}))
+    claimed = Counter(
+        Delivery.objects.filter(state="claimed").values_list("webhook", flat=True)
+    )
+    assert claimed == {known.pk: 4, unknown.pk: 1}
+
+
+def test_who_is_at_the_cap_does_not_stand_in_front_for_ever(webhook, publish):
+    for number in range(40):
+        webhook(f"http://127.0.0.1:9999/{number}", max_in_flight=1)
+    publish(2)
+    rooms = Rooms(room=96, unknown=8, failing=8)
+    for _ in range(3):
+        claim(uuid4(), rooms)
+    claimed = Delivery.objects.filter(state="claimed")
+    assert claimed.values("webhook").distinct().count() == 40
 
 
 def test_the_receiver_never_sees_more_at_once_than_the_cap(webhook, publish):
@@ -464,7 +493,7 @@ def test_attempts_and_lost_leases_add_up(webhook, publish):
         publish()
         run()
         Delivery.objects.update(next_at=Now())
-        claim(uuid4(), room=8, unhealthy_room=8)
+        claim(uuid4(), ROOMS)
         Delivery.objects.update(claimed_until=Now() - timedelta(seconds=1))
         recover()
         Delivery.objects.update(next_at=Now())

@@ -1,0 +1,170 @@
+"""The worker survives whatever is killed in it, and leaves nothing behind."""
+
+import os
+import signal
+from contextlib import ExitStack
+from time import monotonic
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from django_q.models import OrmQ
+
+from tests.mails import Maildir, mail
+from tests.mailservers import smtp_server
+from tests.processes import alive, command, descendants, eventually, running
+from tests.receivers import receiving
+from threads.actors import SYSTEM
+from threads.models import Mailbox, Message, Source, Thread
+from threads.outbound import Reply, reply
+from webhooks import outbox, subscriptions
+from webhooks.leases import in_seconds
+from webhooks.models import Attempt, Delivery, DrainLease, Heartbeat
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings):
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+
+
+@pytest.fixture
+def worker(environment, tmp_path):
+    with running(environment, tmp_path / "worker.log", "worker") as process:
+        process.says("is ready")
+        yield process
+
+
+def listen(url, **values):
+    values.setdefault("events", ["message.received"])
+    return subscriptions.create({"url": url, **values})[0]
+
+
+def tell(*causes):
+    with transaction.atomic():
+        outbox.publish(
+            [outbox.NewEvent(type="message.received", cause=cause) for cause in causes]
+        )
+
+
+def family(worker):
+    """(cluster, sentinel, the sentinel's children) by their pids."""
+    cluster = descendants(worker.pid)[0]
+    sentinel = descendants(cluster)[0]
+    return cluster, sentinel, descendants(sentinel)
+
+
+def test_it_delivers_and_stops_leaving_nothing(worker):
+    everybody = descendants(worker.pid)
+    with receiving() as receiver:
+        listen(receiver.url)
+        tell("a")
+        receiver.wait_for(1)
+    assert Heartbeat.objects.get().kind == "worker"
+    assert worker.end() == 0, worker.output()
+    assert not [pid for pid in everybody if alive(pid)]
+    assert Heartbeat.objects.count() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_its_whole_group_stops_it_too(worker, number):
+    everybody = descendants(worker.pid)
+    os.killpg(worker.pid, number)
+    assert worker.process.wait(5) == 0, worker.output()
+    assert not [pid for pid in everybody if alive(pid)]
+
+
+@pytest.mark.parametrize("victim", ["idle workers", "pusher", "sentinel", "cluster"])
+def test_whoever_is_killed_the_next_event_arrives(worker, victim):
+    cluster, sentinel, children = family(worker)
+    victims = {
+        "idle workers": children[:2],
+        "pusher": children[-1:],
+        "sentinel": [sentinel],
+        "cluster": [cluster],
+    }[victim]
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    if victim != "pusher":
+        eventually(lambda: worker.output().count("is ready") == 2)
+        assert not [p for p in (cluster, sentinel, *children) if alive(p)]
+    with receiving() as receiver:
+        listen(receiver.url)
+        tell("a")
+        receiver.wait_for(1, seconds=30)
+    assert worker.process.poll() is None
+
+
+def test_a_killed_supervisor_takes_everybody_along(worker):
+    everybody = descendants(worker.pid)
+    assert len(everybody) >= 6
+    os.kill(worker.pid, signal.SIGKILL)
+    eventually(lambda: not [pid for pid in everybody if alive(pid)], 5)
+
+
+def test_workers_killed_while_they_send_cost_one_extra_send_at_most(worker):
+    with receiving(delay=1.0) as receiver:
+        listen(receiver.url, max_in_flight=16)
+        tell(*map(str, range(40)))
+        eventually(lambda: receiver.in_flight == 16)
+        for pid in family(worker)[2]:
+            os.kill(pid, signal.SIGKILL)
+        # The leases of the dead run out; here we need not wait for that.
+        eventually(lambda: worker.output().count("is ready") == 2)
+        Delivery.objects.filter(state="claimed").update(claimed_until=in_seconds(-1))
+        tell("wake")
+        eventually(lambda: Delivery.objects.filter(state="succeeded").count() == 41, 40)
+        ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
+    assert len(set(ids)) == 41
+    assert len(ids) <= 41 + 16
+    sums = Delivery.objects.annotate(sent=F("attempts") - F("lost_leases"))
+    assert sum(sums.values_list("sent", flat=True)) == Attempt.objects.count()
+
+
+def test_a_queue_that_is_wiped_costs_a_sweep_and_nothing_else(environment):
+    with receiving() as receiver:
+        listen(receiver.url)
+        tell(*map(str, range(200)))
+        OrmQ.objects.all().delete()
+        assert command(environment, "deliver", "--once").returncode == 0
+        assert len(receiver.requests) == 200
+
+
+def test_with_a_hundred_hanging_receivers_a_reply_is_sent_within_five_seconds(
+    worker, tmp_path, environment
+):
+    folder = Maildir(tmp_path / "Maildir")
+    mailbox = Mailbox.objects.create(address="support@shop.nl", name="Support")
+    Source.objects.create(mailbox=mailbox, kind="maildir", location=str(folder.path))
+    with ExitStack() as stack:
+        hanging = stack.enter_context(receiving(delay=12))
+        sink = stack.enter_context(smtp_server())
+        mailbox.smtp = {"host": "127.0.0.1", "port": sink.port, "tls": "none"}
+        mailbox.save()
+        for number in range(100):
+            listen(f"{hanging.url}{number}")
+        for number in range(5):
+            folder.deliver(mail(message_id=f"<{number}@x>", text=f"{number}\n"))
+        assert command(environment, "ingest").returncode == 0
+        eventually(lambda: hanging.in_flight >= 32)
+        begun = monotonic()
+        reply(Thread.objects.first().pk, Reply(body="Dank"), actor=SYSTEM)
+        eventually(lambda: sink.mails)
+        took = monotonic() - begun
+        assert DrainLease.objects.filter(name__startswith="drain").count() == 1
+    assert took < 5
+    eventually(lambda: Message.objects.filter(status="sent").exists())
+
+
+def test_a_healthy_receiver_is_told_while_a_hundred_hang(worker):
+    with receiving(delay=12) as hanging, receiving() as healthy:
+        for number in range(100):
+            listen(f"{hanging.url}{number}")
+        tell(*map(str, range(20)))
+        eventually(lambda: hanging.in_flight >= 100)
+        listen(healthy.url)
+        begun = monotonic()
+        tell("healthy")
+        healthy.wait_for(1)
+        assert monotonic() - begun < 3
