@@ -13,7 +13,8 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from threads.errors import RefusedError
-from webhooks.subscriptions import InvalidWebhookError
+from webhooks.outbox import NotTellableError
+from webhooks.rules import InvalidWebhookError
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,13 @@ def _problem(error: Exception) -> Problem | None:
         )
     if isinstance(error, InvalidWebhookError):
         return Problem(error.code, error.detail, fix=error.fix, field=error.field)
+    if isinstance(error, NotTellableError):
+        return Problem(
+            "webhook_not_active",
+            str(error),
+            http_status=409,
+            fix='Change its state to "active" first.',
+        )
     if isinstance(error, OperationalError | InterfaceError):
         log.error("The database is out of reach: %s", error)
         return Problem(

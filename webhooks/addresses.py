@@ -50,7 +50,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 
 class AddressRefusedError(ValueError):
-    """The webhook may not go there: why, and in `mend` what would allow it."""
+    """The webhook may not go there: why, and in `mend` the word that would allow it."""
 
     def __init__(self, reason: str, mend: str = "") -> None:
         super().__init__(reason)
@@ -138,30 +138,36 @@ class Policy:
             self._check_literal(literal)
             named = named or self.listed(literal)
         elif (local or _looks_numeric(host)) and not named:
-            raise AddressRefusedError(
-                f"{host} is not a public host name.", f"WEBHOOK_ALLOWED_NETWORKS={host}"
-            )
+            raise AddressRefusedError(f"{host} is not a public host name.", host)
         # A name may yet resolve into an allowed network; connecting will tell.
         open_question = literal is None and bool(self.networks)
         if parts.scheme != "https" and not (named or open_question):
             raise AddressRefusedError(
                 "A webhook's URL begins with https://.",
-                f"WEBHOOK_ALLOWED_NETWORKS={host}",
+                host,
             )
         return parts
 
-    def check_scheme(self, scheme: str, address: IPAddress, host: str) -> None:
-        """Plain http only into networks that the operator named."""
+    def check_address(self, scheme: str, address: IPAddress, host: str) -> None:
+        """What a name points to. Raises `AddressRefusedError`.
+
+        Plain http goes only into networks that the operator named.
+        """
+        if not self.allows(address, host):
+            raise AddressRefusedError(
+                f"{host} points to {address}, which is not a public address.",
+                str(address),
+            )
         if scheme == "https" or host.lower().rstrip(".") in self.names:
             return
         if not self.listed(address):
-            raise AddressRefusedError("A public address is told over https only.")
+            raise AddressRefusedError("A public address is told over https only.", host)
 
     def _check_literal(self, address: IPAddress) -> None:
         if not self.allows(address):
             raise AddressRefusedError(
                 f"{address} is not a public address.",
-                f"WEBHOOK_ALLOWED_NETWORKS={address}/{address.max_prefixlen}",
+                f"{address}/{address.max_prefixlen}",
             )
 
 

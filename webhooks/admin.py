@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from webhooks import outbox, subscriptions
+from webhooks import outbox, rules, subscriptions
 from webhooks.catalogue import EVENTS, TEST
 from webhooks.models import Attempt, Delivery, Secret, Webhook
 
@@ -44,8 +44,8 @@ class WebhookForm(_WebhookForm):
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
         try:
-            subscriptions.check_url(url)
-        except subscriptions.InvalidWebhookError as error:
+            rules.check_url(url)
+        except rules.InvalidWebhookError as error:
             raise ValidationError(f"{error.detail} {error.fix}".strip()) from error
         return url
 

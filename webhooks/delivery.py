@@ -27,7 +27,7 @@ from webhooks.fields import UnreadableSecretError
 from webhooks.leases import Lease
 from webhooks.models import Delivery, Secret, Webhook
 from webhooks.results import Job, Lane, Result
-from webhooks.subscriptions import policy
+from webhooks.rules import policy
 from webhooks.transport import Outcome, Transport
 
 log = logging.getLogger(__name__)

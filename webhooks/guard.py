@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from webhooks.addresses import AddressRefusedError, Policy, is_public
+from webhooks.addresses import Policy, is_public
 from webhooks.deadline import Deadline
 
 CONNECT_SECONDS = 5.0
@@ -121,9 +121,7 @@ class _Guarded:
     def _judge(self, records: list[Any], policy: Policy) -> None:
         for *_, address in records:
             found = ip_address(str(address[0]).partition("%")[0])
-            if not policy.allows(found, self.host):
-                raise AddressRefusedError(f"{self.host} points to {found}")
-            policy.check_scheme(self.scheme, found, self.host)
+            policy.check_address(self.scheme, found, self.host)
 
     def _connect_to(
         self, records: list[Any], deadline: Deadline

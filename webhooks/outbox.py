@@ -14,6 +14,7 @@ from uuid import uuid4
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webhooks import bell
 from webhooks.catalogue import sample
@@ -102,9 +103,17 @@ def listens(webhook: Webhook, event: NewEvent) -> bool:
     )
 
 
+class NotTellableError(Exception):
+    """The webhook is deleted, or not switched on: nothing would arrive."""
+
+
 @transaction.atomic
 def test(webhook: Webhook, event_type: str) -> Delivery:
-    """Send one webhook a sample of an event, marked `"test": true`; not in the log."""
+    """Send one webhook a sample of an event, marked `"test": true`; not in the log.
+
+    Raises `NotTellableError` unless the webhook is active.
+    """
+    _locked(webhook, states=(Webhook.State.ACTIVE,))
     now = timezone.now()
     new = sample(event_type)
     row = Event.objects.create(
@@ -117,8 +126,11 @@ def test(webhook: Webhook, event_type: str) -> Delivery:
     body = {**new, "id": row.public_id, "timestamp": timestamp(now), "test": True}
     flat = {key: str(body.pop(key)) for key in _FLAT}
     beside = {key: body.pop(key) for key in _BESIDE}
+    bare = not webhook.include_body
     stored = EventBody.objects.create(
-        event=row, format=Format.FULL, body=render(flat, beside, body)
+        event=row,
+        format=Format.BARE if bare else Format.FULL,
+        body=render(flat, beside, body, bare=bare),
     )
     delivery = Delivery.objects.create(event=row, webhook=webhook, body=stored)
     bell.ring()
@@ -127,14 +139,18 @@ def test(webhook: Webhook, event_type: str) -> Delivery:
 
 @transaction.atomic
 def replay(delivery: Delivery) -> Delivery:
-    """The same event to the same webhook once more: same id, same bytes."""
+    """The same event to the same webhook once more: same id, same bytes.
+
+    Held while the webhook is paused or off. Raises `NotTellableError` when it is gone.
+    """
+    webhook = _locked(delivery.webhook, states=Webhook.State.values)
     newest = Delivery.objects.filter(
-        event=delivery.event_id, webhook=delivery.webhook_id
+        event=delivery.event_id, webhook=webhook
     ).aggregate(last=Max("replay_no"))["last"]
-    active = delivery.webhook.state == Webhook.State.ACTIVE
+    active = webhook.state == Webhook.State.ACTIVE
     again = Delivery.objects.create(
         event_id=delivery.event_id,
-        webhook_id=delivery.webhook_id,
+        webhook=webhook,
         body_id=delivery.body_id,
         replay_no=newest + 1,
         state=Delivery.State.PENDING if active else Delivery.State.HELD,
@@ -142,6 +158,20 @@ def replay(delivery: Delivery) -> Delivery:
     if active:
         bell.ring()
     return again
+
+
+def _locked(webhook: Webhook, *, states: Sequence[str]) -> Webhook:
+    found = (
+        Webhook.objects.present()
+        .select_for_update(no_key=True)
+        .filter(pk=webhook.pk)
+        .first()
+    )
+    if found is None:
+        raise NotTellableError(_("The webhook is deleted."))
+    if found.state not in states:
+        raise NotTellableError(_("The webhook is not active; switch it on first."))
+    return found
 
 
 _FLAT = ("event", "thread_id", "from", "to", "subject", "body_text", "timestamp")

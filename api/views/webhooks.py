@@ -17,7 +17,7 @@ from api.pagination import Place, page
 from api.parameters import Parameters, invalid
 from api.views.base import View, described
 from threads.models import Mailbox
-from webhooks import outbox, subscriptions
+from webhooks import outbox, rules, subscriptions
 from webhooks.catalogue import EVENTS, TEST
 from webhooks.models import Delivery, Webhook
 from webhooks.serializers import delivery_json, webhook_json
@@ -76,11 +76,17 @@ class WebhookList(View):
         asked.is_valid(raise_exception=True)
         values = bound(self.key, dict(asked.validated_data), create=True)
 
+        # It asks a name server, so before the transaction that makes it repeatable.
+        checked = rules.check(values)
+
         def act() -> Response:
-            webhook, secret = subscriptions.create(values)
+            webhook, secret = subscriptions.add(checked)
             location = f"/api/v1/webhooks/{webhook.public_id}"
             return Response(
-                webhook_json(webhook, secret=secret),
+                {
+                    **webhook_json(webhook, secret=secret),
+                    "warnings": checked.warnings,
+                },
                 status=201,
                 headers={"Location": location},
             )

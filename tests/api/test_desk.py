@@ -238,6 +238,33 @@ def test_a_refused_url_says_what_would_allow_it(client):
     assert "10.0.0.1/32" in problem["fix"]
 
 
+def test_a_name_that_does_not_resolve_yet_is_saved_with_a_warning(client):
+    want = {"url": "https://hooks.invalid/", "events": ["message.received"]}
+    answer = client.post("/api/v1/webhooks", want, format="json")
+    assert answer.status_code == 201
+    assert "hooks.invalid" in answer.json()["warnings"][0]
+
+
+def test_a_paused_webhook_is_not_tested_and_a_replay_to_it_is_held(client):
+    with receiving() as receiver:
+        want = {"url": receiver.url, "events": ["message.received"]}
+        made = client.post("/api/v1/webhooks", want, format="json").json()
+        url = f"/api/v1/webhooks/{made['id']}"
+        client.post(f"{url}/test", {}, format="json")
+        drain(budget_seconds=10)
+        client.patch(url, {"state": "paused"}, format="json")
+        refused = client.post(f"{url}/test", {}, format="json")
+        assert (refused.status_code, refused.json()["code"]) == (
+            409,
+            "webhook_not_active",
+        )
+        delivery = client.get(f"{url}/deliveries").json()["results"][0]["id"]
+        again = client.post(f"/api/v1/deliveries/{delivery}/replay", format="json")
+        assert (again.status_code, again.json()["state"]) == (202, "held")
+        drain(budget_seconds=10)
+        assert len(receiver.requests) == 1
+
+
 # --- Events ---------------------------------------------------------------------
 
 

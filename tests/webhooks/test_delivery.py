@@ -176,6 +176,20 @@ def test_while_paused_nothing_is_dropped_and_enabling_sends_it(webhook, publish)
         assert len(receiver.requests) == 2
 
 
+def test_enabling_with_the_backlog_sends_what_was_given_up_as_well(webhook, publish):
+    with receiving((500, {}, b""), (204, {}, b"")) as receiver:
+        hook = webhook(receiver.url)
+        publish()
+        run()
+        Delivery.objects.update(state="exhausted", finished_at=in_seconds(0))
+        subscriptions.change(hook, {"state": "off"})
+        subscriptions.enable(hook, with_exhausted=True)
+        run()
+    assert states() == {"exhausted": 1, "succeeded": 1}
+    first, again = receiver.requests
+    assert first[1]["webhook-id"] == again[1]["webhook-id"]
+
+
 def test_a_deleted_webhook_is_told_nothing(webhook, publish):
     with receiving() as receiver:
         hook = webhook(receiver.url)

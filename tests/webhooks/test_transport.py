@@ -276,4 +276,4 @@ def test_an_allowed_network_lets_in_exactly_that_network():
     allowed.check_url("http://hooks.internal/")
     with pytest.raises(AddressRefusedError) as refused:
         allowed.check_url("http://10.2.0.1/")
-    assert refused.value.mend == "WEBHOOK_ALLOWED_NETWORKS=10.2.0.1/32"
+    assert refused.value.mend == "10.2.0.1/32"
