@@ -7,6 +7,10 @@ PY := $(VENV)/bin/python
 
 .PHONY: run test lint lock
 
+run:
+	@$(SHELL) mailbelly/run/venv.sh "$(PYTHON)" requirements.txt
+	@$(PY) -m mailbelly.run
+
 # What the first database made of the corpus, for the second to compare with.
 export CORPUS_ROWS = $(CURDIR)/$(VENV)/corpus-rows.json
 
@@ -24,7 +28,7 @@ lint: $(VENV)/dev.stamp
 	ENV_FILE=tests/environment.env $(PY) manage.py check --fail-level WARNING
 
 $(VENV)/dev.stamp: requirements-dev.txt
-	sh mailbelly/run/venv.sh "$(PYTHON)" requirements-dev.txt
+	$(SHELL) mailbelly/run/venv.sh "$(PYTHON)" requirements-dev.txt
 	touch $@
 
 # For whoever refreshes the locks: pip install uv.

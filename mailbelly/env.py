@@ -5,6 +5,7 @@ when `SECRET_KEY` itself is not set.
 """
 
 import os
+from functools import cache
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -34,16 +35,20 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     return found
 
 
-_values = {
-    **_read_dotenv(Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))),
-    **os.environ,
-}
+def dotenv() -> Path:
+    """Where `.env` is, or would be."""
+    return Path(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+
+
+@cache
+def _values() -> dict[str, str]:
+    return {**_read_dotenv(dotenv()), **os.environ}
 
 
 def text(name: str, default: str | None = None) -> str:
     """The value of `name`, or the default; else an error that says how to mend."""
-    value = _values.get(name)
-    if value is None and (path := _values.get(f"{name}_FILE")):
+    value = _values().get(name)
+    if value is None and (path := _values().get(f"{name}_FILE")):
         try:
             value = Path(path).read_text("utf-8").strip()
         except OSError as error:
@@ -87,3 +92,14 @@ def words(name: str, default: str = "") -> list[str]:
 def choose_settings() -> None:
     """Which settings every door (manage.py, wsgi, worker) boots with."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailbelly.settings")
+
+
+def propose(name: str, value: str) -> None:
+    """For this process and its children, unless somebody has set it."""
+    if name not in _values():
+        os.environ[name] = _values()[name] = value
+
+
+def for_children(**further: str) -> dict[str, str]:
+    """The environment of a process that we start."""
+    return {**os.environ, **further}

@@ -46,12 +46,17 @@ class Running:
         return self.process.wait(seconds)
 
 
-@contextmanager
 def running(environment, log, *arguments, **settings):
-    """`manage.py …` in a session of its own; nothing of it is left afterwards."""
+    """`manage.py …` under way."""
+    return started(environment, log, "manage.py", *arguments, **settings)
+
+
+@contextmanager
+def started(environment, log, *arguments, **settings):
+    """`python …` in a session of its own; nothing of it is left afterwards."""
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env={**environment, **settings},
             stdout=file,

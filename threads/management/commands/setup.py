@@ -1,0 +1,40 @@
+"""The first team member."""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from threads import people
+
+
+class Command(BaseCommand):
+    help = "Make a first administrator; prints a one-time link to set the password."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.epilog = "example:\n  manage.py setup --admin you@example.com"
+        parser.add_argument("--admin", metavar="EMAIL", required=True)
+
+    def handle(self, *, admin: str, **_options: Any) -> None:
+        try:
+            validate_email(admin)
+        except ValidationError as error:
+            raise CommandError(
+                _("%s is not an e-mail address. Write it as you@example.com.") % admin,
+                returncode=2,
+            ) from error
+        user, created = people.administrator(admin)
+        if not created and not user.is_superuser:
+            raise CommandError(
+                _("%s is a team member already, and no administrator.") % user.email,
+                returncode=2,
+            )
+        # Said on stderr, so that the link is alone on stdout.
+        self.stderr.write(
+            _("Open this link to set the password of %s. It works once.") % user.email
+        )
+        self.stdout.write(people.password_link(user))
