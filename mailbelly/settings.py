@@ -223,8 +223,11 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    # It has a line for each ring.
-    "loggers": {"django-q": {"level": "WARNING"}},
+    # They have a line for each ring, and for each file that changes.
+    "loggers": {
+        "django-q": {"level": "WARNING"},
+        "watchfiles": {"level": "WARNING"},
+    },
 }
 
 # --- Tests only -----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from django.conf import settings as ours
 from django.core.management import get_commands
 
+from api.models import ApiKey
 from api.urls import v1
+from tests.mails import Maildir
 from tests.processes import command, eventually, running
 from threads.models import Mailbox, Source
 from webhooks import outbox, subscriptions
@@ -63,38 +66,66 @@ def test_every_page_that_the_readme_names_exists():
         assert (ROOT / name).exists(), name
 
 
+BLOCKS = re.findall(r"```sh\n(.+?)```", read("README.md"), re.DOTALL)
+
+
 @pytest.mark.django_db(transaction=True)
-def test_the_first_integration_of_the_readme_works(environment, settings, tmp_path):
-    """Its receiver, and its mail: dropped, told, verified."""
+def test_the_first_integration_of_the_readme_works(
+    environment, settings, live_server, tmp_path
+):
+    """Every block of it, pasted in order; ports and folder are the test's own."""
     settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    port = "18009"
-    secret = subscriptions.create(
-        {"url": f"http://127.0.0.1:{port}/", "events": ["message.received"]}
-    )[1]
-    folder = tmp_path / "Maildir"
-    for name in ("cur", "new", "tmp"):
-        (folder / name).mkdir(parents=True)
+    settings.DEBUG = True
+    settings.DATA_DIR = tmp_path
+    site = live_server.url.removeprefix("http://")
+    folder = Maildir(tmp_path / "Maildir")
     mailbox = Mailbox.objects.create(address="support@example.test")
-    Source.objects.create(mailbox=mailbox, kind="maildir", location=str(folder))
-    written = re.search(r"printf '(.+?)'", read("README.md"))[1]
-    subprocess.run(["sh", "-c", f"printf '{written}' > {folder}/new/1"], check=True)
+    Source.objects.create(mailbox=mailbox, kind="maildir", location=str(folder.path))
+    pasting = {
+        **environment,
+        "MAILBELLY_API_KEY": ApiKey.objects.issue("readme")[1],
+    }
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+
+    def paste(name):
+        block = next(block for block in BLOCKS if name in block)
+        for old, new in (
+            ("127.0.0.1:8000", site),
+            ("127.0.0.1:8009", f"127.0.0.1:{port}"),
+            ("var/sample/Maildir", str(folder.path)),
+        ):
+            block = block.replace(old, new)
+        block = re.sub(r"export MAILBELLY_API_KEY=.*\n", "", block)
+        return subprocess.run(
+            ["sh", "-ec", block],
+            env=pasting,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        ).stdout
+
+    secret = json.loads(paste('"events": ["message.received"]'))["secret"]
     receiver = subprocess.Popen(
         [sys.executable, "examples/receiver.py"],
         cwd=ROOT,
-        env={**environment, "WEBHOOK_SECRET": secret.value, "PORT": port},
+        env={**environment, "WEBHOOK_SECRET": secret, "PORT": port},
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
+        paste("printf 'From: Klant")
         assert command(environment, "ingest").returncode == 0
-        eventually(
-            lambda: command(environment, "deliver", "--once", "--json").returncode == 0
-        )
+        eventually(lambda: command(environment, "deliver", "--once").returncode == 0)
         line = receiver.stdout.readline()
     finally:
         receiver.kill()
         receiver.wait()
     assert line == "message.received klant@bedrijf.nl Vraag over factuur\n"
+    assert json.loads(paste("/reply"))["status"] == "stored"
+    written = next((tmp_path / "outbox").glob("*.eml")).read_text()
+    assert "Bedankt voor je bericht." in written
 
 
 @pytest.mark.django_db(transaction=True)
