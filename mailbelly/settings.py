@@ -178,6 +178,8 @@ WEBHOOK_SECRET = env.text("WEBHOOK_SECRET", "")
 # --- Mail -----------------------------------------------------------------------
 
 MAIL_SIZE_LIMIT = 25 * 1024 * 1024
+# Where IMAP and SMTP servers may be; empty: everywhere but link-local and metadata.
+MAIL_ALLOWED_NETWORKS = env.words("MAIL_ALLOWED_NETWORKS")
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST = env.text("EMAIL_HOST", "")
 EMAIL_PORT = env.integer("EMAIL_PORT", default=587)

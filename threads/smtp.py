@@ -25,6 +25,7 @@ from threads import lifecycle
 from threads.actors import SYSTEM
 from threads.events import message_event
 from threads.models import Message, Recipient, Thread
+from threads.networks import check_host
 from threads.outbound import SEND_DUE, smtp_settings
 from webhooks import bell, faults, stopping
 from webhooks.fields import UnreadableSecretError
@@ -175,9 +176,10 @@ def _connected(message: Message) -> EmailBackend:
         raise _UnreachableError(str(error)) from error
     if not server:
         raise _UnreachableError("No SMTP server is configured.")
+    port = server.get("port") or 587
     backend = EmailBackend(
         host=server["host"],
-        port=server.get("port") or 587,
+        port=port,
         username=server.get("username") or "",
         password=server.get("password") or "",
         use_tls=server.get("tls") == "starttls",
@@ -186,6 +188,7 @@ def _connected(message: Message) -> EmailBackend:
         fail_silently=False,
     )
     try:
+        check_host(server["host"], port)
         backend.open()
     except (OSError, smtplib.SMTPException, UnicodeError) as error:
         # Also a wrong password, or one that SMTP can't carry: a matter for the

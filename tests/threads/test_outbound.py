@@ -398,6 +398,29 @@ def test_settings_that_no_key_opens_keep_the_mail(thread):
     assert "ENCRYPTION_KEYS" in message.error_detail
 
 
+@pytest.mark.parametrize(
+    ("networks", "host"),
+    [([], "169.254.169.254"), ([], "::ffff:169.254.169.254"), (["10.0.0.0/8"], None)],
+)
+def test_a_mail_server_where_none_may_be_is_never_connected_to(
+    thread, settings, networks, host
+):
+    settings.MAIL_ALLOWED_NETWORKS = networks
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        if host:
+            mailbox = Mailbox.objects.get()
+            mailbox.smtp = {**mailbox.smtp, "host": host}
+            mailbox.save()
+        message = answer(asked)
+        smtp.send_due()
+        assert sink.mails == []
+    message.refresh_from_db()
+    assert message.status == "queued"
+    assert "MAIL_ALLOWED_NETWORKS" in message.error_detail
+
+
 def test_a_server_that_is_down_costs_one_try_a_run(thread):
     asked = thread()
     with smtp_server() as sink:
