@@ -40,10 +40,13 @@ def _scopes() -> list[tuple[str, str]]:
 
 class ApiKeyForm(_Form):
     scopes = forms.MultipleChoiceField(
-        label=_("scopes"), choices=_scopes, initial=default_scopes, widget=Choices()
+        label=_("Scopes"),
+        choices=_scopes,
+        initial=default_scopes,
+        widget=Choices(codes=True),
     )
     domains = forms.MultipleChoiceField(
-        label=_("only these domains"),
+        label=_("Only these domains"),
         required=False,
         widget=Choices(),
         help_text=_("None ticked: all domains, also those that come later."),
@@ -92,12 +95,6 @@ class ApiKeyAdmin(Buttons, ModelAdmin):  # type: ignore[misc]
         if obj.expires_at is not None and obj.expires_at <= timezone.now():
             return "expired", gettext("expired")
         return "active", gettext("active")
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
-        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: Any, change: Any

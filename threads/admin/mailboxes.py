@@ -50,7 +50,7 @@ class AliasInline(TabularInline):  # type: ignore[misc]
 
 class MailboxForm(_MailboxForm):
     authserv_ids = forms.CharField(
-        label=_("trusted authserv-ids"),
+        label=_("Trusted authserv-ids"),
         required=False,
         widget=UnfoldAdminExpandableTextareaWidget({"placeholder": "mx.example.com"}),
         help_text=_(
@@ -59,13 +59,13 @@ class MailboxForm(_MailboxForm):
         ),
     )
     smtp_host = forms.CharField(
-        label=_("server"),
+        label=_("Server"),
         required=False,
         widget=UnfoldAdminTextInputWidget({"placeholder": "smtp.example.com"}),
         help_text=_("Empty: replies leave by the server of the installation."),
     )
     smtp_port = forms.IntegerField(
-        label=_("port"),
+        label=_("Port"),
         required=False,
         initial=587,
         min_value=1,
@@ -73,7 +73,7 @@ class MailboxForm(_MailboxForm):
         widget=UnfoldAdminIntegerFieldWidget,
     )
     smtp_tls = forms.ChoiceField(
-        label=_("security"),
+        label=_("Security"),
         required=False,
         initial="starttls",
         choices=[
@@ -84,12 +84,12 @@ class MailboxForm(_MailboxForm):
         widget=UnfoldAdminSelectWidget,
     )
     smtp_username = forms.CharField(
-        label=_("user name"),
+        label=_("User name"),
         required=False,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )
     smtp_password = forms.CharField(
-        label=_("password"),
+        label=_("Password"),
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
@@ -203,7 +203,7 @@ class SourceForm(_SourceForm):
     """Only kinds that can be read are offered; each says what its place is."""
 
     kind = forms.ChoiceField(
-        label=_("kind"),
+        label=_("Kind"),
         choices=[(Source.Kind.MAILDIR.value, Source.Kind.MAILDIR.label)],
         widget=UnfoldAdminSelectWidget,
     )
@@ -211,7 +211,7 @@ class SourceForm(_SourceForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "location" in self.fields:
-            self.fields["location"].label = _("folder")
+            self.fields["location"].label = _("Folder")
             self.fields["location"].help_text = _(
                 "The full path of a Maildir: the folder that holds cur, new and tmp."
             )

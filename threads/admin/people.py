@@ -15,6 +15,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from threads.models import Team, User
 from webhooks.admin.cluster import SuperusersOnly
+from webhooks.admin.form import Choices
 
 _LONGEST_USERNAME = 150
 # Whoever could give these to himself would have them all.
@@ -64,6 +65,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     add_label = _("New team member")
     list_display = ("email", "first_name", "last_name", "language", "is_active")
     list_filter = ("is_active", "groups", "teams")
+    filter_horizontal = ()
+    change_form_template = "admin/threads/user/change_form.html"
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     add_fieldsets = (
@@ -84,8 +87,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     fieldsets = (
         (None, {"fields": ("email", "first_name", "last_name", "language")}),
         (_("Access"), {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
-        (_("Password"), {"fields": ("password",)}),
     )
+
+    def formfield_for_manytomany(self, *args: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(*args, **kwargs, widget=Choices())
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: models.Model | None = None
@@ -120,7 +125,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 class TeamAdmin(ModelAdmin):  # type: ignore[misc]
     add_label = _("New team")
     list_display = ("name",)
-    filter_horizontal = ("members",)
+
+    def formfield_for_manytomany(self, *args: Any, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(*args, **kwargs, widget=Choices())
 
 
 admin.site.unregister(Group)

@@ -57,6 +57,7 @@ class Buttons(_ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
         obj = kwargs.get("obj")
         if obj is not None and self.may_press(request, obj):
             context["press"] = {

@@ -43,12 +43,15 @@ _PLAIN = (
 
 
 class Choices(forms.CheckboxSelectMultiple):
-    """Checkboxes with a plain word and its code; all but the first few folded away."""
+    """Checkboxes, also with the code behind each word; all but the first folded."""
 
     template_name = "webhooks/choices.html"
 
-    def __init__(self, *, first: Iterable[str] = (), more: Any = "") -> None:
+    def __init__(
+        self, *, codes: bool = False, first: Iterable[str] = (), more: Any = ""
+    ) -> None:
         super().__init__(attrs={"class": " ".join(CHECKBOX_CLASSES)})
+        self.codes = codes
         self.first = frozenset(first)
         self.more = more
 
@@ -65,6 +68,7 @@ class Choices(forms.CheckboxSelectMultiple):
             "first": [o for o in options if str(o["value"]) in first],
             "folded": folded,
             "more": self.more,
+            "codes": self.codes,
             "open": any(option["selected"] for option in folded),
         }
         return context
@@ -77,40 +81,40 @@ def _event_choices() -> list[tuple[str, str]]:
 
 class WebhookForm(_Form):
     events = forms.MultipleChoiceField(
-        label=_("events"),
+        label=_("Events"),
         choices=_event_choices,
         required=False,
-        widget=Choices(first=FIRST_EVENTS, more=_("More events")),
+        widget=Choices(codes=True, first=FIRST_EVENTS, more=_("More events")),
     )
     mailboxes = forms.MultipleChoiceField(
-        label=_("only these mailboxes"),
+        label=_("Only these mailboxes"),
         required=False,
         widget=Choices(),
         help_text=_("None ticked: all mailboxes."),
     )
     domains = forms.MultipleChoiceField(
-        label=_("only these domains"),
+        label=_("Only these domains"),
         required=False,
         widget=Choices(),
         help_text=_("None ticked: all domains."),
     )
     new_headers = forms.CharField(
-        label=_("extra headers"),
+        label=_("Extra headers"),
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 3, "autocomplete": "off"}),
         help_text=_("One a line, as: X-Api-Key: value. Values are never shown again."),
     )
     drop_headers = forms.MultipleChoiceField(
-        label=_("remove headers"), required=False, widget=Choices()
+        label=_("Remove headers"), required=False, widget=Choices()
     )
     username = forms.CharField(
-        label=_("user name (basic auth)"),
+        label=_("User name (basic auth)"),
         required=False,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         help_text=_("Empty this to do without basic auth."),
     )
     password = forms.CharField(
-        label=_("password (basic auth)"),
+        label=_("Password (basic auth)"),
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),

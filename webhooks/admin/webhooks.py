@@ -87,7 +87,7 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
     def listens_to(self, obj: Webhook) -> str:
         return ", ".join(obj.events[:2]) + (" …" if len(obj.events) > 2 else "")  # noqa: PLR2004 -- two fit
 
-    @column(_("failing since"), ordering="failing_since", label="danger")
+    @column(_("failing since"), ordering="failing_since")
     def failing(self, obj: Webhook) -> Any:
         return obj.failing_since
 
@@ -96,7 +96,6 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
         if (webhook := kwargs.get("obj")) is not None:
             context |= self._about(request, webhook)
         return super().render_change_form(request, context, *args, **kwargs)
