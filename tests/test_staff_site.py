@@ -1,5 +1,7 @@
 """The staff site without a browser: who may do what, and what is never shown."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
@@ -27,7 +29,9 @@ def plain_files(settings):
 
 @pytest.fixture
 def boss(db):
-    return User.objects.create_superuser("baas", "baas@shop.nl", PASSWORD)
+    return User.objects.create_superuser(
+        "baas", "baas@shop.nl", PASSWORD, language="en"
+    )
 
 
 @pytest.fixture
@@ -291,6 +295,104 @@ def test_the_original_of_a_quarantined_mail_is_a_download(site, everything):
     assert answer.content == b"x"
     assert answer["Content-Disposition"] == f'attachment; filename="{name}.eml"'
     assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+# --- Webhooks and deliveries ------------------------------------------------------
+
+
+def given_up(webhook, day):
+    sent = outbox.test(webhook, TEST)
+    Delivery.objects.filter(pk=sent.pk).update(
+        state="exhausted", created_at=datetime(2026, 1, day, 12, tzinfo=UTC)
+    )
+    return sent
+
+
+def test_what_was_given_up_since_a_day_goes_out_again(site, webhook):
+    old, new = given_up(webhook, 1), given_up(webhook, 20)
+    done = outbox.test(webhook, TEST)
+    Delivery.objects.filter(pk=done.pk).update(state="succeeded")
+    values = {
+        "action": "send_failed_again",
+        "select_across": 1,
+        "_selected_action": [old.pk, new.pk, done.pk],
+    }
+    url = "/admin/webhooks/delivery/?created_at_from=2026-01-10"
+    assert site.get(url).context["cl"].result_count == 2
+    answer = site.post(url, values, follow=True)
+    assert "1 delivery goes out again." in answer.content.decode()
+    again = Delivery.objects.get(replay_no=1)
+    assert again.event == new.event
+
+
+def test_deliveries_are_found_by_state_event_and_webhook(site, webhook):
+    given_up(webhook, 1)
+    for query, count in (
+        ("state__exact=exhausted", 1),
+        ("state__exact=held", 0),
+        ("event=webhook.test", 1),
+        ("event=thread.closed", 0),
+        (f"webhook__id__exact={webhook.pk}", 1),
+        ("created_at_from=2026-01-02", 0),
+        ("created_at_to=2025-12-31", 0),
+        ("created_at_from=2026-01-01&created_at_to=2026-01-01", 1),
+        ("created_at_from=nonsense", 1),
+    ):
+        listed = site.get(f"/admin/webhooks/delivery/?{query}").context["cl"]
+        assert listed.result_count == count, query
+
+
+def test_a_deleted_webhook_leaves_its_deliveries_readable(site, webhook):
+    sent = given_up(webhook, 1)
+    url = f"/admin/webhooks/webhook/{webhook.pk}/delete/"
+    assert site.get(url).status_code == 200
+    assert site.post(url, {"post": "yes"}).status_code == 302
+    assert not Webhook.objects.present().exists()
+    assert site.get(f"/admin/webhooks/delivery/{sent.pk}/change/").status_code == 200
+
+
+def test_why_a_delivery_has_not_arrived_is_a_sentence(site, webhook):
+    sent = outbox.test(webhook, TEST)
+    url = f"/admin/webhooks/delivery/{sent.pk}/change/"
+    for change, sentence in (
+        ({"state": "pending"}, "Is a worker running?"),
+        ({"state": "held"}, "Enable the webhook again"),
+        ({"state": "exhausted"}, "0 attempts failed"),
+        ({"state": "cancelled"}, "The webhook was deleted"),
+    ):
+        Delivery.objects.filter(pk=sent.pk).update(**change)
+        assert sentence in site.get(url).content.decode(), change
+
+
+# --- Sources ----------------------------------------------------------------------
+
+
+def test_a_source_that_is_no_maildir_is_refused_at_its_field(site, mailbox, tmp_path):
+    values = {
+        "mailbox": mailbox.pk,
+        "kind": "maildir",
+        "location": str(tmp_path),
+        "start": "since",
+    }
+    answer = site.post("/admin/threads/source/add/", values)
+    form = answer.context["adminform"].form
+    assert set(form.errors) == {"location"}
+    assert "is not a Maildir" in form.errors["location"][0]
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / name).mkdir()
+    form = site.post("/admin/threads/source/add/", values).context["adminform"].form
+    assert set(form.errors) == {"since"}
+    assert site.post(
+        "/admin/threads/source/add/", {**values, "start": "all"}
+    ).status_code == (302)
+    source = Source.objects.get()
+    url = f"/admin/threads/source/{source.pk}/test-connection/"
+    answer = site.post(url, follow=True)
+    assert "Connected. 0 mails found." in answer.content.decode()
+    source.location = str(tmp_path / "gone")
+    source.save()
+    answer = site.post(url, follow=True)
+    assert "is not a Maildir" in answer.content.decode()
 
 
 # --- People ------------------------------------------------------------------------

@@ -1,22 +1,17 @@
 """Deliveries: what became of each, why, and once more."""
 
-from datetime import datetime, time
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminDateWidget
 
 from webhooks import outbox
 from webhooks.admin.base import Buttons, ShownOnly, column
-from webhooks.admin.events import KindFilter, pretty
+from webhooks.admin.events import DayFilter, KindFilter, pretty
 from webhooks.admin.words import of_attempt, of_event, why_not_delivered
 from webhooks.models import Delivery
 
@@ -36,12 +31,6 @@ class EventFilter(KindFilter):
     field = "event__type"
 
 
-class SinceForm(ActionForm):  # type: ignore[misc]
-    since = forms.DateField(
-        label=_("since"), required=False, widget=UnfoldAdminDateWidget
-    )
-
-
 @admin.register(Delivery)
 class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     change_form_template = "admin/webhooks/delivery/change_form.html"
@@ -50,15 +39,15 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
         "state",
         EventFilter,
         "webhook",
-        ("created_at", admin.DateFieldListFilter),
+        ("created_at", DayFilter),
     )
+    list_filter_submit = True
     list_select_related = ("event", "webhook")
     search_fields = ("=public_id", "=event__public_id", "=event__thread")
     search_help_text = _("The id of a delivery, an event or a thread.")
     show_full_result_count = False
     fieldsets = ((None, {"fields": ()}),)
     actions = ("send_failed_again",)
-    action_form = SinceForm
     buttons: ClassVar = {"send_again": _("Sent again.")}
 
     @column(_("event"), ordering="event__type")
@@ -103,15 +92,14 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
         return HttpResponseRedirect(self.page_of(again))
 
     @admin.action(
-        description=_("Send again (of all selected: what was given up)"),
+        description=_("Send again what was given up"),
         permissions=["press"],
     )
     def send_failed_again(
         self, request: HttpRequest, queryset: models.QuerySet[Delivery]
     ) -> None:
+        """Since when and to whom, the filters say; "all" takes every page of them."""
         failed = queryset.filter(state=State.EXHAUSTED, webhook__deleted_at=None)
-        if since := _day(request.POST.get("since", "")):
-            failed = failed.filter(created_at__gte=since)
         sent = 0
         for delivery in failed.select_related("webhook").order_by("pk"):
             outbox.replay(delivery)
@@ -123,13 +111,3 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
 
     def has_press_permission(self, request: HttpRequest) -> bool:
         return self.may_press(request, None)
-
-
-def _day(text: str) -> datetime | None:
-    """A day of the form, in the site's own time zone."""
-    field = forms.DateField(required=False, localize=True)
-    try:
-        day = field.clean(text)
-    except forms.ValidationError:
-        return None
-    return timezone.make_aware(datetime.combine(day, time())) if day else None

@@ -1,13 +1,17 @@
 """The event log: for reading."""
 
 import json
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateFilter
 
 from webhooks.admin.base import ShownOnly, column
 from webhooks.admin.words import EVENTS, of_event
@@ -31,6 +35,30 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(**{self.field: value}) if value else queryset
 
 
+class DayFilter(RangeDateFilter):  # type: ignore[misc]
+    """From a day to a day, both whole, as the site's language writes them."""
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Any]
+    ) -> models.QuerySet[Any]:
+        if (first := self._day("from")) is not None:
+            queryset = queryset.filter(**{f"{self.field_path}__gte": first})
+        if (last := self._day("to")) is not None:
+            after = last + timedelta(days=1)
+            queryset = queryset.filter(**{f"{self.field_path}__lt": after})
+        return queryset
+
+    def _day(self, end: str) -> datetime | None:
+        """Its midnight in the site's time zone; None for what is no day."""
+        try:
+            day = forms.DateField().clean(
+                self.used_parameters.get(f"{self.field_path}_{end}", "")
+            )
+        except forms.ValidationError:
+            return None
+        return timezone.make_aware(datetime.combine(day, time()))
+
+
 def pretty(body: bytes) -> str:
     """The very event, laid out for people."""
     try:
@@ -44,7 +72,8 @@ def pretty(body: bytes) -> str:
 class EventAdmin(ShownOnly, ModelAdmin):  # type: ignore[misc]
     change_form_template = "admin/webhooks/event/change_form.html"
     list_display = ("name", "code", "mailbox", "created_at")
-    list_filter = (KindFilter, ("created_at", admin.DateFieldListFilter))
+    list_filter = (KindFilter, ("created_at", DayFilter))
+    list_filter_submit = True
     search_fields = ("=public_id", "=thread", "=mailbox")
     search_help_text = _("The id of an event or a thread, or a mailbox.")
     ordering = ("-pk",)

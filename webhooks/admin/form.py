@@ -142,7 +142,10 @@ class WebhookForm(_Form):
             # A mailbox that is gone stays ticked until somebody unticks it.
             words = dict.fromkeys([*known, *(getattr(self.instance, name) or [])])
             self._choices(name, words)
-        self._choices("drop_headers", self.headers)
+        if self.headers:
+            self._choices("drop_headers", self.headers)
+        else:
+            self.fields["drop_headers"].widget = forms.MultipleHiddenInput()
         self.fields["username"].initial = self.auth.get("username", "")
         self.fields["url"].widget = UnfoldAdminTextInputWidget(
             {"placeholder": "https://example.com/webhook", "inputmode": "url"}
