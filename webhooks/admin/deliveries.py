@@ -37,15 +37,16 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("name", "code", "webhook", "shown_state", "attempts", "created_at")
     list_filter = (
         "state",
-        EventFilter,
         "webhook",
         ("created_at", DayFilter),
+        EventFilter,
     )
     list_filter_submit = True
     list_select_related = ("event", "webhook")
     search_fields = ("=public_id", "=event__public_id", "=event__thread")
     search_help_text = _("The id of a delivery, an event or a thread.")
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fieldsets = ((None, {"fields": ()}),)
     actions = ("send_failed_again",)
     buttons: ClassVar = {"send_again": _("Sent again.")}

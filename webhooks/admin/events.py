@@ -72,12 +72,13 @@ def pretty(body: bytes) -> str:
 class EventAdmin(ShownOnly, ModelAdmin):  # type: ignore[misc]
     change_form_template = "admin/webhooks/event/change_form.html"
     list_display = ("name", "code", "mailbox", "created_at")
-    list_filter = (KindFilter, ("created_at", DayFilter))
+    list_filter = (("created_at", DayFilter), KindFilter)
     list_filter_submit = True
     search_fields = ("=public_id", "=thread", "=mailbox")
     search_help_text = _("The id of an event or a thread, or a mailbox.")
     ordering = ("-pk",)
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fieldsets = ((None, {"fields": ()}),)
 
     @column(_("event"), ordering="type")
