@@ -117,7 +117,7 @@ def enter(
     token: UUID,
     silent: bool,
 ) -> list[IngestRecord]:
-    """The first commit. The records come back claimed, with their originals."""
+    """The first commit. The records come back claimed."""
     originals = {
         original.sha256: original
         for original in Original.objects.bulk_create(
@@ -135,7 +135,8 @@ def enter(
             epoch=epoch,
             ref=a.ref,
             size=len(a.content),
-            original=originals[sha256(a.content).hexdigest()],
+            # The key alone: nobody holds the bytes once they are on their way.
+            original_id=originals[sha256(a.content).hexdigest()].pk,
             token=token,
             claimed_until=in_seconds(CLAIM_SECONDS),
             silent=silent,
@@ -173,3 +174,9 @@ def charge(record: IngestRecord) -> None:
     """An attempt, committed before the mail is tried alone."""
     IngestRecord.objects.filter(pk=record.pk).update(attempts=F("attempts") + 1)
     record.attempts += 1
+
+
+def forgive(record: IngestRecord) -> None:
+    """Take a charge back: nobody tried it after all."""
+    IngestRecord.objects.filter(pk=record.pk).update(attempts=F("attempts") - 1)
+    record.attempts -= 1

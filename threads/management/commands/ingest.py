@@ -25,11 +25,14 @@ from threads.doors import open_door
 from threads.ingest import Options, Tally, take_in
 from threads.mail.addresses import normalise
 from threads.models import Mailbox, Source
+from threads.parsers import Parsers
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
 from threads.sources.maildir import Maildir
 
 BUSY_SECONDS = 5.0
+# So long a watcher begins lone tries of what ended its parser; then others have a turn.
+LONE_SECONDS = 10.0
 SHOW_PROGRESS_AFTER = 2.0
 
 
@@ -71,6 +74,10 @@ class Command(BaseCommand):
         self.stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_args: self.stop.set())
+        with Parsers() as self.parsers:
+            self._run(options)
+
+    def _run(self, options: dict[str, Any]) -> None:
         if options["watch"]:
             self._watch(options)
             return
@@ -142,6 +149,7 @@ class Command(BaseCommand):
             silent=self.options.silent,
             since=self.options.since or _start(source),
             limit=self.options.limit,
+            parsers=self.parsers,
             stopped=self.stop.is_set,
             progress=progress,
         )
@@ -170,6 +178,8 @@ class Command(BaseCommand):
                     silent=self.options.silent,
                     since=self.options.since or _start(source),
                     limit=self.options.limit,
+                    parsers=self.parsers,
+                    lone_seconds=LONE_SECONDS,
                     stopped=self.stop.is_set,
                 ),
             )
