@@ -78,7 +78,10 @@ def _known(
     source: Source, door: Door, refs: list[str]
 ) -> dict[str, tuple[int, str, str | None]]:
     rows = IngestRecord.objects.filter(
-        source=source, epoch=door.epoch, ref__in=refs
+        # By key: a source that nobody configured yet has none, and no rows.
+        source=source.pk,
+        epoch=door.epoch,
+        ref__in=refs,
     ).values_list("ref", "size", "state", "original__sha256")
     return {ref: (size, state, digest) for ref, size, state, digest in rows}
 

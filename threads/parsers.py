@@ -90,12 +90,12 @@ class Parsers:
         *,
         most: int | None = None,
         idle_seconds: float = 60,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.most = most or os.cpu_count() or 1
         self.idle_seconds = idle_seconds
-        self.command = command
+        self.command = command or COMMAND
         self._changed = threading.Condition()
         self._jobs: deque[Job] = deque()
         self._feeders: set[threading.Thread] = set()
@@ -212,7 +212,7 @@ class _Child:
         try:
             self.process = subprocess.Popen(  # noqa: S603 -- our own command
                 [*command, str(os.getpid()), str(limits.memory_bytes)],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=self.said,
                 cwd="/",
