@@ -93,6 +93,7 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
             run.finish_what_a_death_left()
             complete = run.take_in_the_new()
             run.try_alone()
+            faults.step("ingest.complete")
             parsers.rest()
     except (SourceError, NoParserError) as error:
         tally.errors.append(str(error))
@@ -211,6 +212,7 @@ class _Pass:
 
     def _enter(self, batch: Sequence[ledger.Arrived]) -> list[_InHand]:
         """The first commit; then, and not before, the parsers have the mails."""
+        faults.step("ingest.read")
         records = ledger.enter(
             self.source,
             self.door.epoch,
@@ -265,6 +267,7 @@ class _Pass:
         for one in ready:
             if one.copy is not None and one.record.pk not in self.dangerous:
                 self._done(one.copy)
+                faults.step("ingest.told")
         faults.step("ingest.done")
         self.options.progress(self.tally)
 
@@ -388,6 +391,7 @@ class _Pass:
                     )
                 ]
             )
+            faults.step("ingest.oversize")
 
 
 def _with_original(pk: int) -> IngestRecord:

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from threads.models import IngestRecord, Original, Source
 from threads.sources.base import Copy, Door, GoneError, SourceError
+from webhooks import faults
 from webhooks.fields import public_id
 from webhooks.leases import in_seconds
 
@@ -131,6 +132,7 @@ def enter(
             update_fields=["size"],
         )
     }
+    faults.step("ledger.originals")
     records = [
         IngestRecord(
             public_id=public_id(),
@@ -147,6 +149,7 @@ def enter(
         for a in arrived
     ]
     IngestRecord.objects.bulk_create(records)
+    faults.step("ledger.records")
     return records
 
 

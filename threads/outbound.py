@@ -32,7 +32,7 @@ from threads.mail.parsed import Address
 from threads.models import Message, Original, Recipient, Reference, Thread, User
 from threads.place import Place
 from threads.recipients import Recipients, answered_message, reply_recipients
-from webhooks import bell
+from webhooks import bell, faults
 from webhooks.outbox import publish
 
 SEND_DUE = "threads.tasks.send_due"
@@ -80,6 +80,7 @@ def reply(
         else:
             bell.ring(SEND_DUE)
         publish(events)
+        faults.step("reply.accepted")
     if stored_only:
         _write_to_outbox(message)
     return message

@@ -162,6 +162,9 @@ class Parsers:
 
     def _feed(self) -> None:
         """One child's life after another, all in the thread that starts them."""
+        # They inherit this: a signal to the whole group is for us to act upon, and
+        # the mail in hand is finished.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         parser: _Child | None = None
         while (job := self._next()) is not None:
             try:

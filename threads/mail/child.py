@@ -43,9 +43,6 @@ def understood(raw: bytes, trusted: list[str]) -> bytes:
 def serve(parse_one: Parse = understood) -> None:
     """Until the other side hangs up. Arguments: the parent's pid, bytes of memory."""
     die_with(int(sys.argv[1]))
-    # Signals to the whole group are the parent's affair: it lets us finish.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()
     # Where it was when its time was up; then it dies of it, as by default.
     faulthandler.register(signal.SIGXCPU, chain=True)
