@@ -9,19 +9,24 @@ next pass. While one batch is stored, the children parse the next.
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from time import monotonic
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    transaction,
+)
 
 from threads import ledger, quarantine, sourcelease
 from threads.arrival import Incoming, LostClaimError, store
 from threads.events import operator_event
 from threads.house import House
-from threads.models import IngestRecord, Source
+from threads.models import IngestRecord, Original, Source
 from threads.parsers import (
     Job,
     NoParserError,
@@ -41,6 +46,10 @@ LATE_SECONDS = 1.0
 HOP_LIMIT = 50
 _DEADLOCK = "40P01"
 _DEADLOCK_TRIES = 3
+# The database's trouble and no mail's; PostgreSQL's class 54 (a statement that is too
+# much for it) comes in the same guise and is a mail's.
+_OUT_OF_REACH = (OperationalError, InterfaceError, LostClaimError)
+_TOO_MUCH = "54"
 
 
 @dataclass(slots=True)
@@ -153,26 +162,23 @@ class _Pass:
         self.trusted: list[str] = source.mailbox.trusted_authserv_ids
         # Parsing still, when the rest of their batch was stored.
         self.late: list[_InHand] = []
-        # Records that ended a parser or a process of ours, and where the source has
-        # the mail, if we know.
-        self.dangerous: dict[int, Copy | None] = {}
+        # Mails that ended a parser or a process of ours; and, by ref, where the source
+        # has what is not finished, if it still does.
+        self.dangerous: list[IngestRecord] = []
+        self.places: dict[str, Copy] = {}
 
     def finish_what_a_death_left(self) -> None:
         """Each alone: only then does another death say which mail was the cause."""
         for pk in ledger.reclaim(self.source, self.lease.token):
             if self.options.stopped():
                 return
-            record = _with_original(pk)
+            record = IngestRecord.objects.get(pk=pk)
             if record.attempts:
-                self.dangerous[pk] = None
+                self.dangerous.append(record)
                 continue
-            self._charge(record)
-            job = self.parsers.first(_content(record), self.trusted)
-            try:
+            with self._charged(record):
+                job = self.parsers.first(_content(record), self.trusted)
                 self._store_parsed([_InHand(record, job)], patient=True)
-            except NoParserError:
-                ledger.forgive(record)
-                raise
 
     def take_in_the_new(self) -> bool:
         """All that the ledger does not have. False when told to stop before the end."""
@@ -195,8 +201,7 @@ class _Pass:
     def try_alone(self) -> None:
         """Whoever ended a parser, at length: its neighbours are stored by now."""
         begun = monotonic()
-        for pk, copy in self.dangerous.items():
-            record = _with_original(pk)
+        for record in self.dangerous:
             death = f"It ended the process that read it {LONE_DEATHS} times."
             while death and record.attempts < LONE_DEATHS:
                 spent = monotonic() - begun > self.options.lone_seconds
@@ -205,7 +210,7 @@ class _Pass:
                 death = self._tried_alone(record)
             if death:
                 self._set_aside(record, death)
-            if copy is not None:
+            if copy := self.places.get(record.ref):
                 self._done(copy)
 
     # --- Between the commits --------------------------------------------------------
@@ -228,23 +233,31 @@ class _Pass:
 
     def _tried_alone(self, record: IngestRecord) -> str:
         """How it ended its parser; empty when it did not."""
-        self._charge(record)
-        job = self.parsers.alone(_content(record), self.trusted)
-        self._wait_for([job], patient=True)
-        try:
-            incoming = self._incoming(record, job)
-        except ParserDiedError as died:
-            return str(died)
-        except NoParserError:
-            ledger.forgive(record)
-            raise
-        if incoming is not None:
-            self._store([incoming])
+        with self._charged(record):
+            job = self.parsers.alone(_content(record), self.trusted)
+            self._wait_for([job], patient=True)
+            try:
+                incoming = self._incoming(record, job)
+            except ParserDiedError as died:
+                return str(died)
+            if incoming is not None:
+                self._store([incoming])
         return ""
 
-    def _charge(self, record: IngestRecord) -> None:
+    @contextmanager
+    def _charged(self, record: IngestRecord) -> Iterator[None]:
+        """A lone try, charged before; taken back when it was not the mail that failed.
+
+        A process that dies in it takes nothing back.
+        """
         ledger.charge(record)
         faults.step("ingest.charged")
+        try:
+            yield
+        except (*_OUT_OF_REACH, NoParserError):
+            with suppress(DatabaseError, InterfaceError):
+                ledger.forgive(record)
+            raise
 
     def _store_parsed(self, batch: list[_InHand], *, patient: bool = False) -> None:
         """The second commit. Who is late is stored with a later batch."""
@@ -257,7 +270,9 @@ class _Pass:
             try:
                 incoming = self._incoming(one.record, one.job)
             except ParserDiedError:
-                self.dangerous[one.record.pk] = one.copy
+                self.dangerous.append(one.record)
+                if one.copy is not None:
+                    self.places[one.record.ref] = one.copy
                 continue
             if incoming is not None:
                 parsed.append(incoming)
@@ -265,7 +280,7 @@ class _Pass:
             self._store(parsed)
         faults.step("ingest.stored")
         for one in ready:
-            if one.copy is not None and one.record.pk not in self.dangerous:
+            if one.copy is not None and one.record.ref not in self.places:
                 self._done(one.copy)
                 faults.step("ingest.told")
         faults.step("ingest.done")
@@ -299,9 +314,9 @@ class _Pass:
         """All in one, or one by one; what can't be stored is set aside."""
         try:
             self._commit(batch)
-        except (OperationalError, InterfaceError, LostClaimError):
-            raise
-        except Exception as error:  # noqa: BLE001 -- found out one by one
+        except Exception as error:
+            if isinstance(error, _OUT_OF_REACH) and not _too_much(error):
+                raise
             if len(batch) == 1:
                 self._set_aside(batch[0].record, quarantine.reason_of(error))
                 return
@@ -315,8 +330,7 @@ class _Pass:
                     self.mailbox, batch, house=self.house, token=self.lease.token
                 )
             except OperationalError as error:
-                deadlock = getattr(error.__cause__, "sqlstate", "") == _DEADLOCK
-                if not (deadlock and tries_left):
+                if not (_sqlstate(error) == _DEADLOCK and tries_left):
                     raise
             else:
                 self.tally.stored += stored.messages
@@ -340,7 +354,9 @@ class _Pass:
                     self.tally.skipped["older"] += 1
                 case ledger.Arrived():
                     yield found
-                case ledger.Known(copy=copy, state=state):
+                case ledger.Known(copy=copy, state=state, ref=ref):
+                    if state == IngestRecord.State.SEEN:
+                        self.places[ref] = copy
                     self._known(copy, state)
                 case ledger.Unreadable(reason=reason):
                     self.tally.skipped["unreadable"] += 1
@@ -394,11 +410,15 @@ class _Pass:
             faults.step("ingest.oversize")
 
 
-def _with_original(pk: int) -> IngestRecord:
-    return IngestRecord.objects.select_related("original").get(pk=pk)
+def _sqlstate(error: BaseException) -> str:
+    return getattr(error.__cause__, "sqlstate", "") or ""
+
+
+def _too_much(error: BaseException) -> bool:
+    return _sqlstate(error).startswith(_TOO_MUCH)
 
 
 def _content(record: IngestRecord) -> bytes:
-    if record.original is None:
-        raise ValueError("The ledger has no original for this mail.")
-    return bytes(record.original.content)
+    """Read when it is needed, and held by nobody."""
+    content = Original.objects.values_list("content", flat=True)
+    return bytes(content.get(records=record))

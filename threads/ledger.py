@@ -41,6 +41,7 @@ class Known:
 
     copy: Copy
     state: str
+    ref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ def compare(
         for copy in chunk:
             row = known.get(copy.ref)
             if row is not None and row[0] == copy.size and not copy.fresh:
-                yield Known(copy, row[1])
+                yield Known(copy, row[1], copy.ref)
             elif copy.size > limit:
-                yield Known(copy, row[1]) if row else Oversize(copy)
+                yield Known(copy, row[1], copy.ref) if row else Oversize(copy)
             else:
                 yield from _read(source, door, copy, row)
 
@@ -102,12 +103,12 @@ def _read(
         return
     digest = sha256(content).hexdigest()
     if digest == row[2]:
-        yield Known(copy, row[1])
+        yield Known(copy, row[1], copy.ref)
         return
     # Other content under an old name, as after a restore from backup.
     ref = f"{copy.ref}#{digest}"
     if again := _known(source, door, [ref]).get(ref):
-        yield Known(copy, again[1])
+        yield Known(copy, again[1], ref)
     else:
         yield Arrived(copy, ref, content)
 

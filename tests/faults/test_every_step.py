@@ -93,6 +93,13 @@ class Ingest:
     def run(self):
         call_command("ingest")
 
+    def told_too_early(self):
+        """What the source counts as done, and the database has not finished."""
+        finished = IngestRecord.objects.exclude(state="seen")
+        known = set(finished.values_list("ref", flat=True))
+        names = (path.name for path in (self.folder / "cur").iterdir())
+        return [name for name in names if name.partition(":")[0] not in known]
+
     def verify(self):
         call_command("ingest", "--verify")
 
@@ -121,6 +128,10 @@ def test_ingest_killed_at_any_step_ends_as_if_it_had_not_been(tmp_path):
     for number, name in chosen(names):
         ingest.prepare()
         assert killed(forked(ingest.run, str(number))), (number, name)
+        assert ingest.told_too_early() == [], (number, name)
+        if name == "ingest.entered":
+            # The bytes are safe before anybody tries to understand them.
+            assert IngestRecord.objects.filter(state="seen").count() >= 13
         ingest.finish()
         assert differences(whole, state()) == [], (number, name)
         healthy()
