@@ -128,7 +128,7 @@ def batches(arrived: Iterator[ledger.Arrived]) -> Iterator[list[ledger.Arrived]]
         yield batch
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _InHand:
     """A mail between the commits."""
 
@@ -254,7 +254,7 @@ class _Pass:
         faults.step("ingest.charged")
         try:
             yield
-        except (*_OUT_OF_REACH, NoParserError):
+        except (*_OUT_OF_REACH, sourcelease.SourceBusyError, NoParserError):
             with suppress(DatabaseError, InterfaceError):
                 ledger.forgive(record)
             raise

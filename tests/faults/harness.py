@@ -61,7 +61,7 @@ def steps(work, log):
     return log.read_text().split()
 
 
-def chosen(names, most=2):
+def chosen(names, most=1):
     """`(number, name)` of each step worth a death: of a row of equals, the first."""
     numbered = enumerate(names, start=1)
     for _, row in groupby(numbered, key=lambda step: step[1]):
@@ -151,12 +151,20 @@ class Labels:
         if isinstance(value, datetime | UUID):
             return f"some {type(value).__name__}"
         if isinstance(value, bytes | memoryview):
-            return self.text(bytes(value).decode("utf-8", "backslashreplace"))
+            return self.text(_sorted(bytes(value).decode("utf-8", "backslashreplace")))
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict | list):
             return self.text(json.dumps(value, sort_keys=True))
         return value
+
+
+def _sorted(text):
+    """JSON without the order of its keys: PostgreSQL gives them back in its own."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except ValueError:
+        return text
 
 
 def state():

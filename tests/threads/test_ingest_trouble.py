@@ -21,7 +21,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 sqlite = pytest.mark.skipif(
     connection.vendor != "sqlite", reason="a file's own trouble is SQLite's"
 )
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or connection.vendor != "sqlite",
+    reason="only root can be somebody else, whom the tests' PostgreSQL refuses",
+)
 
 
 def broken():
@@ -77,12 +80,9 @@ def test_a_folder_that_is_shut_is_named(source, maildir, environment, readable):
 
 def as_nobody(environment, maildir):
     """`ingest` as a user who owns the database, and not the Maildir."""
-    database = connection.settings_dict["NAME"]
-    mine = []
-    if connection.vendor == "sqlite":
-        connection.close()
-        folder = Path(database).parent
-        mine = [folder, *folder.glob(f"{Path(database).name}*")]
+    database = Path(connection.settings_dict["NAME"])
+    connection.close()
+    mine = [database.parent, *database.parent.glob(f"{database.name}*")]
     for path in mine:
         os.chown(path, 65534, -1)
     try:
@@ -101,6 +101,15 @@ def as_nobody(environment, maildir):
             if path.exists():
                 os.chown(path, os.geteuid(), -1)
     return finished.returncode, finished.stderr
+
+
+def test_without_its_database_it_says_so(environment):
+    nowhere = {**environment, "DATABASE_URL": "sqlite:////nowhere/x.sqlite3"}
+    for arguments in (["ingest"], ["ingest", "--verify"]):
+        finished = command(nowhere, *arguments)
+        assert finished.returncode == 1
+        assert finished.stderr.startswith("CommandError: The database refused:")
+        assert "Traceback" not in finished.stderr
 
 
 @sqlite

@@ -81,8 +81,11 @@ class Command(BaseCommand):
         self.stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_args: self.stop.set())
-        with Parsers() as self.parsers:
-            self._run(options)
+        try:
+            with Parsers() as self.parsers:
+                self._run(options)
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(_out_of_reach(error)) from error
 
     def _run(self, options: dict[str, Any]) -> None:
         if options["watch"]:
@@ -101,8 +104,6 @@ class Command(BaseCommand):
             except (SourceError, SourceBusyError, LostClaimError) as error:
                 failed = True
                 self._say_error(source, str(error))
-            except (OperationalError, InterfaceError) as error:
-                raise CommandError(_out_of_reach(error)) from error
         if failed:
             raise SystemExit(1)
 
