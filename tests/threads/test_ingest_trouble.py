@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -117,9 +118,10 @@ def test_a_full_disk_stops_ingest_and_loses_nothing(source, maildir, environment
     """`max_page_count` makes SQLite refuse exactly as a full disk does."""
     fill(maildir, 120, size=20_000)
     name = connection.settings_dict["NAME"]
-    with sqlite3.connect(name) as database:
+    connection.close()
+    with closing(sqlite3.connect(name)) as database:
+        database.execute("VACUUM")  # free pages of other tests are room, too
         pages = database.execute("PRAGMA page_count").fetchone()[0]
-    database.close()
     limited = f"PRAGMA journal_mode=WAL; PRAGMA max_page_count={pages + 2_000};"
     full = {
         **environment,
