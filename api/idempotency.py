@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from api.errors import Problem
 from api.models import ApiKey, IdempotencyKey
+from webhooks import faults
 from webhooks.fields import decrypt, encrypt
 from webhooks.leases import in_seconds
 
@@ -53,6 +54,7 @@ def once(request: Request, body: bytes, act: Callable[[], Response]) -> HttpResp
         # Refused or failed: nothing was done, and the same key may try again.
         row.delete()
         raise
+    faults.step("post.committed")
     return response
 
 

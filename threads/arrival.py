@@ -33,6 +33,7 @@ from threads.models import (
     Thread,
 )
 from threads.place import Place
+from webhooks import faults
 from webhooks.outbox import NewEvent, publish
 
 
@@ -83,6 +84,8 @@ class _Arrival:
             self.now,
         )
         self.places: list[Place] = list(self.found.places.values())
+        for place in self.places:
+            place.thread.customer = self.customers.same(place.thread.customer)
         self.messages: dict[str, Message] = {}
         self.attachments: list[Attachment] = []
         self.references: list[Reference] = []
@@ -102,8 +105,11 @@ class _Arrival:
                 message = self._admit(incoming, card)
                 fates.append((incoming.record, message, IngestRecord.State.DONE))
         self._save()
+        faults.step("arrival.messages")
         self._close_ledger(fates, token)
+        faults.step("arrival.ledger")
         publish(self.events)
+        faults.step("arrival.events")
         return tally
 
     # --- One mail -------------------------------------------------------------

@@ -40,7 +40,7 @@ from threads.models import (
 )
 from threads.place import Place
 from threads.recipients import Recipients, answered_message, reply_recipients
-from webhooks import bell
+from webhooks import bell, faults
 from webhooks.outbox import publish
 
 SEND_DUE = "threads.tasks.send_due"
@@ -88,6 +88,7 @@ def reply(
         else:
             bell.ring(SEND_DUE)
         publish(events)
+        faults.step("reply.accepted")
     if stored_only:
         _write_to_outbox(message)
     return message
