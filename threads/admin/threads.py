@@ -170,7 +170,8 @@ class ThreadAdmin(ReadOnlyAdmin):
         )
         names = ((tag.name,) for tag in thread.tags.all())
         tags = format_html_join(" ", '<span class="mb-tag">{}</span>', names)
-        return format_html("{}{}", urgent, tags) or "–"
+        none = format_html('<span class="mb-none">{}</span>', "–")
+        return format_html("{}{}", urgent, tags) or none
 
     @display(description=gettext_lazy("age"))  # type: ignore[untyped-decorator]
     def age(self, thread: Thread) -> str:
