@@ -17,15 +17,12 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.crypto import get_random_string
-from django.utils.html import format_html, format_html_join
-from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.decorators import display
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from threads.admin import refusals
+from threads.admin import columns, refusals
 from threads.admin.base import ReadOnlyAdmin
 from threads.admin.lists import (
     QUEUES,
@@ -60,15 +57,15 @@ class ThreadActionForm(ActionForm):  # type: ignore[misc]
 @admin.register(Thread)
 class ThreadAdmin(ReadOnlyAdmin):
     list_display = (
-        "who",
-        "what",
-        "to_mailbox",
-        "state",
-        "whose",
-        "tagged",
-        "age",
+        columns.who,
+        columns.what,
+        columns.to_mailbox,
+        columns.state,
+        columns.whose,
+        columns.tagged,
+        columns.age,
     )
-    list_display_links = ("what",)
+    list_display_links = (columns.what,)
     list_filter = (QueueFilter, "status", "mailbox", "assignee", "priority", "tags")
     list_select_related = ("customer", "mailbox", "assignee", "last_message")
     list_before_template = "admin/threads/tabs.html"
@@ -108,81 +105,6 @@ class ThreadAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         return search(queryset, search_term), False
-
-    @display(description=gettext_lazy("customer"))  # type: ignore[untyped-decorator]
-    def who(self, thread: Thread) -> str:
-        customer = thread.customer
-        if customer is None:
-            return "–"
-        return format_html(
-            '<span class="mb-who"><b>{}</b><span>{}</span></span>',
-            customer.name or customer.address,
-            customer.address if customer.name else "",
-        )
-
-    @display(description=gettext_lazy("subject"))  # type: ignore[untyped-decorator]
-    def what(self, thread: Thread) -> str:
-        waiting = (
-            thread.status == Thread.Status.OPEN
-            and thread.last_message is not None
-            and thread.last_message.direction == "inbound"
-        )
-        return format_html(
-            '<span class="mb-what{}">{}{}</span>',
-            " mb-waiting" if waiting else "",
-            str(thread),
-            format_html(' <span class="mb-count">{}</span>', thread.message_count)
-            if thread.message_count > 1
-            else "",
-        )
-
-    @display(description=gettext_lazy("mailbox"))  # type: ignore[untyped-decorator]
-    def to_mailbox(self, thread: Thread) -> str:
-        return format_html('<span class="mb-quiet">{}</span>', thread.mailbox.address)
-
-    @display(  # type: ignore[untyped-decorator]
-        description=gettext_lazy("status"),
-        label={
-            "open": "info",
-            "pending": "warning",
-            "closed": "success",
-            "spam": "danger",
-        },
-    )
-    def state(self, thread: Thread) -> tuple[str, str]:
-        return thread.status, thread.get_status_display()
-
-    @display(description=gettext_lazy("assignee"))  # type: ignore[untyped-decorator]
-    def whose(self, thread: Thread) -> str:
-        return str(thread.assignee) if thread.assignee else "–"
-
-    @display(description=gettext_lazy("tags"))  # type: ignore[untyped-decorator]
-    def tagged(self, thread: Thread) -> str:
-        priority = thread.priority
-        urgent = (
-            format_html(
-                '<span class="mb-tag mb-{}">{}</span> ',
-                priority,
-                thread.get_priority_display(),
-            )
-            if priority in {Thread.Priority.HIGH, Thread.Priority.URGENT}
-            else ""
-        )
-        names = ((tag.name,) for tag in thread.tags.all())
-        tags = format_html_join(" ", '<span class="mb-tag">{}</span>', names)
-        none = format_html('<span class="mb-none">{}</span>', "–")
-        return format_html("{}{}", urgent, tags) or none
-
-    @display(description=gettext_lazy("age"))  # type: ignore[untyped-decorator]
-    def age(self, thread: Thread) -> str:
-        moment = thread.last_message_at
-        if moment is None:
-            return "–"
-        return format_html(
-            '<time class="mb-quiet" datetime="{}">{}</time>',
-            moment.isoformat(),
-            timesince(moment, depth=1),
-        )
 
     # --- Several at once -------------------------------------------------------------
 
