@@ -103,9 +103,12 @@ def _fill_batch(
         for number in numbers
     )
     models.Message.objects.bulk_create(
-        _message(thread, turn, f"{number}.{turn}@bench", start=start, chance=chance)
-        for number, thread in zip(numbers, rows, strict=True)
-        for turn in range(MESSAGES)
+        (
+            _message(thread, turn, f"{number}.{turn}@bench", start=start, chance=chance)
+            for number, thread in zip(numbers, rows, strict=True)
+            for turn in range(MESSAGES)
+        ),
+        batch_size=BATCH // 2,  # PostgreSQL takes 65,535 parameters
     )
     models.Thread.tags.through.objects.bulk_create(
         models.Thread.tags.through(thread=thread, tag=chance.choice(tags))

@@ -19,7 +19,7 @@ from threads.actors import TIMER, Actor
 from threads.errors import RefusedError
 from threads.events import newest_inbound, thread_event
 from threads.mail.limits import clean_line
-from threads.models import Tag, Thread, User
+from threads.models import Message, Tag, Thread, User
 from threads.serializers import etag, timestamp, user_json
 from webhooks.outbox import NewEvent, publish
 
@@ -100,6 +100,15 @@ def locked(thread_pk: int) -> Thread:
         if thread.merged_into_id is None:
             return thread
         thread_pk = thread.merged_into_id
+
+
+def locked_with(message_pk: int) -> Thread:
+    """The thread that a message is in by now, locked: it may have been split off."""
+    where = Message.objects.filter(pk=message_pk)
+    while True:
+        thread = locked(where.values_list("thread", flat=True).get())
+        if where.filter(thread=thread).exists():
+            return thread
 
 
 def apply(thread: Thread, changes: Changes, actor: Actor) -> list[NewEvent]:

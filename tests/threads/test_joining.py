@@ -1,8 +1,10 @@
 """Merged and split by hand, and what mail that arrives later makes of it."""
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tests.mails import mail
@@ -264,6 +266,33 @@ def test_merging_what_was_split_takes_the_cut_away(letter):
     assert [link.kind for link in ThreadLink.objects.all()] == ["link"]
     letter("c", "a", "b")
     assert partition() == {"a+b+c"}
+    assert broken() == []
+
+
+def test_a_reply_that_is_split_off_on_its_way_is_told_where_it_is(letter, mailbox):
+    a = letter("a")
+    letter("b", "a")
+    with smtp_server() as sink:
+        mailbox.smtp = {"host": "127.0.0.1", "port": sink.port, "tls": "none"}
+        mailbox.save()
+        ours = outbound.reply(a.thread_id, outbound.Reply(body="Dank!"), actor=ANNA)
+        accept = sink.handle_DATA
+
+        def split_now():
+            split(ours.pk, actor=ANNA)
+            connection.close()
+
+        async def split_then_accept(*arguments):
+            other = threading.Thread(target=split_now)
+            other.start()
+            other.join()
+            return await accept(*arguments)
+
+        sink.handle_DATA = split_then_accept
+        smtp.send_due()
+    ours.refresh_from_db()
+    event = Event.objects.get(type="message.sent")
+    assert event.thread == ours.thread.public_id != a.thread.public_id
     assert broken() == []
 
 
