@@ -31,6 +31,11 @@ _REFUSALS = {
     "invalid_recipient": status.HTTP_400_BAD_REQUEST,
     "too_many_recipients": status.HTTP_400_BAD_REQUEST,
     "too_many_tags": status.HTTP_400_BAD_REQUEST,
+    "same_thread": status.HTTP_409_CONFLICT,
+    "other_mailbox": status.HTTP_409_CONFLICT,
+    "nothing_to_split": status.HTTP_409_CONFLICT,
+    "empty_note": status.HTTP_400_BAD_REQUEST,
+    "note_too_long": status.HTTP_400_BAD_REQUEST,
 }
 _CODES = {
     "not_authenticated": (

@@ -63,6 +63,18 @@ class ReplyInput(Strict):
     close = Flag(required=False)
 
 
+class MergeInput(Strict):
+    into = Text(max_length=32)
+
+
+class NoteInput(Strict):
+    body = Text(max_length=100_000, trim_whitespace=False)
+
+
+class Nothing(Strict):
+    """A POST whose path says it all."""
+
+
 class BasicAuth(Strict):
     username = Text(max_length=200)
     password = Text(max_length=200)

@@ -23,7 +23,7 @@ class Described:
 
 
 QUERY = {
-    "after": Described("The id of an event: only what came after it."),
+    "after": Described("The id of the last one seen: only what came after it."),
     "assignee": Described("The e-mail of a team member, or `none`."),
     "created_since": Described("A time with its offset, or a date (00:00Z)."),
     "cursor": Described("From `next` or `previous`."),

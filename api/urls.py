@@ -3,7 +3,16 @@
 from django.urls import include, path, re_path
 
 from api.errors import not_found
-from api.views import documents, events, house, messages, threads, webhooks
+from api.views import (
+    documents,
+    events,
+    house,
+    joining,
+    messages,
+    notes,
+    threads,
+    webhooks,
+)
 
 v1 = [
     path("threads", threads.ThreadList.as_view()),
@@ -11,6 +20,9 @@ v1 = [
     path("threads/<str:thread_id>/messages", threads.ThreadMessages.as_view()),
     path("threads/<str:thread_id>/events", events.ThreadEvents.as_view()),
     path("threads/<str:thread_id>/reply", threads.ThreadReply.as_view()),
+    path("threads/<str:thread_id>/merge", joining.ThreadMerge.as_view()),
+    path("threads/<str:thread_id>/notes", notes.ThreadNotes.as_view()),
+    path("messages/<str:message_id>/split", joining.MessageSplit.as_view()),
     path("messages/<str:message_id>", messages.MessageDetail.as_view()),
     path("messages/<str:message_id>/raw", messages.MessageRaw.as_view()),
     path("attachments/<str:attachment_id>", messages.AttachmentContent.as_view()),

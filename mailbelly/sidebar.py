@@ -14,6 +14,7 @@ _MENU: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Dashboard"), "dashboard", "index"),
             (_("Threads"), "forum", "threads.thread"),
+            (_("Customers"), "contacts", "threads.customer"),
         ),
     ),
     (

@@ -67,16 +67,20 @@ def reply(
     actor: Actor,
     author: User | None = None,
     via: str = Message.Via.API,
+    once: str = "",
 ) -> Message:
     """Accept a reply; it is on its way when this returns.
 
+    The same `once` in the same thread is the same reply: it is answered again.
     Raises `RefusedError` with thread_is_spam, smtp_not_configured, no_recipient,
     invalid_recipient or too_many_recipients.
     """
     with transaction.atomic():
         thread = lifecycle.locked(thread_pk)
+        if once and (sent := _accepted_before(thread, once)):
+            return sent
         stored_only = _refuse_what_cannot_be_sent(thread)
-        message = _accept(thread, wanted, actor, author, via)
+        message = _accept(thread, wanted, actor, author, via=via, once=once)
         events = []
         if wanted.close:
             closed = lifecycle.Changes(status=Thread.Status.CLOSED)
@@ -145,8 +149,22 @@ def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
     )
 
 
+def _accepted_before(thread: Thread, once: str) -> Message | None:
+    """Under the thread's lock: two clicks at the same moment are one reply."""
+    ours = Message.objects.filter(
+        thread=thread, direction=Message.Direction.OUTBOUND, actor__once=once
+    )
+    return ours.first()
+
+
 def _accept(
-    thread: Thread, wanted: Reply, actor: Actor, author: User | None, via: str
+    thread: Thread,
+    wanted: Reply,
+    actor: Actor,
+    author: User | None,
+    *,
+    via: str,
+    once: str,
 ) -> Message:
     house = House.of(thread.mailbox)
     answered = answered_message(thread)
@@ -207,7 +225,7 @@ def _accept(
         ),
         status=Message.Status.QUEUED,
         author=author,
-        actor=actor.json(),
+        actor={**actor.json(), **({"once": once} if once else {})},
         envelope_from=thread.mailbox.address,
         # A later failure opens it again, if this reply is what closed it.
         closes=wanted.close and thread.status != Thread.Status.CLOSED,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from threads.models import Attachment, Message, Thread, User
+from threads.models import Attachment, Message, Note, Thread, User
 
 JSON = dict[str, Any]
 
@@ -77,6 +77,18 @@ def thread_json(thread: Thread, *, tags: Iterable[str] | None = None) -> JSON:
         "related": thread.related[:LIST_LIMIT],
         "url": f"{settings.PUBLIC_URL}/api/v1/threads/{identifier}",
         "admin_url": f"{settings.PUBLIC_URL}/admin/threads/thread/{identifier}/change/",
+    }
+
+
+def note_json(note: Note) -> JSON:
+    """An internal note; `author` is null when a key wrote it, `actor` says who did."""
+    return {
+        "id": note.public_id,
+        "thread_id": note.thread.public_id,
+        "body": note.body,
+        "author": user_json(note.author),
+        "actor": note.actor,
+        "created_at": timestamp(note.created_at),
     }
 
 

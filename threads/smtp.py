@@ -293,7 +293,7 @@ def _plain(text: bytes | str) -> str:
 @transaction.atomic
 def _record(message: Message, sent: Sent) -> None:
     """State, recipients and events; only while the lease is still ours."""
-    thread = lifecycle.locked(message.thread_id)
+    thread = lifecycle.locked_with(message.pk)
     mine = Message.objects.select_for_update().filter(
         pk=message.pk, token=message.token, status=Status.SENDING
     )

@@ -139,7 +139,7 @@ def test_a_key_sees_its_own_domains_only_on_every_route(key, arrive):
         path = "/api/v1/" + str(route.pattern)
         for name in names:
             path = path.replace(f"<str:{name}>", ids[name])
-        posts = ("reply", "test", "replay", "rotate-secret")
+        posts = ("reply", "test", "replay", "rotate-secret", "merge", "split")
         method = "post" if path.endswith(posts) else "get"
         answer = getattr(bound, method)(
             path,

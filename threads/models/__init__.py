@@ -4,6 +4,7 @@ from threads.models.customer import Customer
 from threads.models.ledger import IngestRecord, Original
 from threads.models.mailboxes import Alias, Mailbox, Source
 from threads.models.message import Attachment, Message, Recipient, Reference
+from threads.models.note import Note
 from threads.models.thread import Tag, Thread, ThreadLink
 from threads.models.user import Team, User
 
@@ -14,6 +15,7 @@ __all__ = [
     "IngestRecord",
     "Mailbox",
     "Message",
+    "Note",
     "Original",
     "Recipient",
     "Reference",

@@ -74,6 +74,8 @@ class Message(models.Model):
     # {"reply": [[start, end], …], "quoted": …, "signature": …} into body_text.
     spans = models.JSONField(default=dict)
     body_html = models.TextField(blank=True)
+    # The sender wrote no plain text: body_text was read from the HTML.
+    html_only = models.BooleanField(default=False)
     # The sender's claim, clamped to 1970–2100; received_at is ours.
     sent_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField(_("received"), db_default=Now())

@@ -1,5 +1,6 @@
 """One conversation."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.db import models
@@ -138,14 +139,36 @@ class Thread(models.Model):
                 fields=["assignee", "status", "-last_message"],
                 name="thread_by_assignee",
             ),
+            # lifecycle.wake: what has slept long enough.
+            models.Index(
+                fields=["snoozed_until"],
+                name="thread_snoozed",
+                condition=Q(snoozed_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.subject or str(_("(no subject)"))
 
 
+class ThreadLinkQuerySet(models.QuerySet["ThreadLink"]):
+    def cuts_between(
+        self, some: Iterable[int], others: Iterable[int]
+    ) -> "ThreadLinkQuerySet":
+        """The cuts between two sets of threads, by what those hold today."""
+        one, two = list(some), list(others)
+        return self.filter(
+            Q(a__thread__in=one, b__thread__in=two)
+            | Q(a__thread__in=two, b__thread__in=one),
+            kind=ThreadLink.Kind.CUT,
+        )
+
+
 class ThreadLink(models.Model):
-    """What staff joined or split, remembered: new mail follows it."""
+    """What staff joined or split, remembered: new mail follows it.
+
+    Between two messages, so that it stays true when their threads are merged.
+    """
 
     class Kind(models.TextChoices):
         LINK = "link", _("link")
@@ -157,6 +180,8 @@ class ThreadLink(models.Model):
     kind = models.CharField(max_length=4, choices=Kind.choices)
     by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = ThreadLinkQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
