@@ -153,6 +153,16 @@ class Message(models.Model):
                 name="message_lease",
                 condition=Q(status="sending"),
             ),
+            # The dashboard: mail of a day, in and out.
+            models.Index(
+                fields=["direction", "received_at", "status"], name="message_by_day"
+            ),
+            # The dashboard: replies that need a person.
+            models.Index(
+                fields=["-id"],
+                name="message_trouble",
+                condition=Q(status__in=["failed", "in_doubt"]),
+            ),
         ]
 
     def __str__(self) -> str:
