@@ -25,6 +25,9 @@ _SOURCE_SILENT = timedelta(minutes=10)
 _WORKER_SILENT = timedelta(minutes=2)
 _OVERDUE = timedelta(minutes=2)
 _LISTED = 5
+# Of the newest failed replies so many; what is older and still open waits its turn.
+_LOOKED_AT = 100
+_WORKED_ON = (Thread.Status.OPEN, Thread.Status.PENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,9 @@ def _stuck(webhooks: list[Webhook]) -> dict[int, tuple[int, int]]:
     """By webhook: how many deliveries are held, and how many were given up."""
     held, exhausted = Delivery.State.HELD, Delivery.State.EXHAUSTED
     rows = (
-        Delivery.objects.filter(webhook__in=webhooks, state__in=[held, exhausted])
+        Delivery.objects.filter(
+            Q(state=held) | Q(state=exhausted), webhook__in=webhooks
+        )
         .order_by()
         .values("webhook_id")
         .annotate(
@@ -163,14 +168,20 @@ def _replies(user: User) -> Iterator[Item]:
     """Of threads that somebody still works on: closing one says it is dealt with."""
     troubled = (
         Message.objects.filter(
-            status__in=[Message.Status.FAILED, Message.Status.IN_DOUBT],
-            thread__status__in=[Thread.Status.OPEN, Thread.Status.PENDING],
+            Q(status=Message.Status.FAILED) | Q(status=Message.Status.IN_DOUBT)
         )
         .select_related("thread")
-        .only("status", "error_detail", "thread__public_id", "thread__subject")
-        .order_by("-id")[:_LISTED]
+        .only(
+            "status",
+            "error_detail",
+            "thread__public_id",
+            "thread__subject",
+            "thread__status",
+        )
+        .order_by("-id")[:_LOOKED_AT]
     )
-    for message in troubled:
+    open_ones = [one for one in troubled if one.thread.status in _WORKED_ON]
+    for message in open_ones[:_LISTED]:
         failed = message.status == Message.Status.FAILED
         yield Item(
             tone="error" if failed else "warning",

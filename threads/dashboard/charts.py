@@ -115,14 +115,14 @@ def seconds(milliseconds: int) -> str:
 
 
 def ceiling(value: int) -> int:
-    """The next round number: 1, 2 or 5 with noughts.
+    """The next round number: 1, 2, 3 or 5 with noughts.
 
     >>> ceiling(0), ceiling(7), ceiling(180), ceiling(200), ceiling(201)
-    (1, 10, 200, 200, 500)
+    (1, 10, 200, 200, 300)
     """
     size = 1
     while True:
-        for step in (1, 2, 5):
+        for step in (1, 2, 3, 5):
             if value <= step * size:
                 return step * size
         size *= 10
@@ -184,4 +184,4 @@ def _bar(kind: str, x: float, width: float, part: float) -> Bar:
 
 
 def _short(day: date) -> str:
-    return date_format(day, "j M")
+    return date_format(day, "MONTH_DAY_FORMAT")

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('status__in', ['failed', 'in_doubt'])), fields=['-id'], name='message_trouble'),
+            index=models.Index(condition=models.Q(('status', 'failed'), ('status', 'in_doubt'), _connector='OR'), fields=['-id'], name='message_trouble'),
         ),
         migrations.AddField(
             model_name='secondfactor',

@@ -157,11 +157,12 @@ class Message(models.Model):
             models.Index(
                 fields=["direction", "received_at", "status"], name="message_by_day"
             ),
-            # The dashboard: replies that need a person.
+            # The dashboard: replies that need a person. OR and not IN: SQLite does not
+            # recognise a list that comes as parameters.
             models.Index(
                 fields=["-id"],
                 name="message_trouble",
-                condition=Q(status__in=["failed", "in_doubt"]),
+                condition=Q(status="failed") | Q(status="in_doubt"),
             ),
         ]
 

@@ -16,6 +16,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['held', 'exhausted'])), fields=['webhook', 'state'], name='delivery_stuck'),
+            index=models.Index(condition=models.Q(('state', 'held'), ('state', 'exhausted'), _connector='OR'), fields=['webhook', 'state'], name='delivery_stuck'),
         ),
     ]
