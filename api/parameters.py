@@ -1,6 +1,7 @@
 """Query parameters, strictly: an unknown one is an error, never ignored."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from django.utils.dateparse import parse_date, parse_datetime
@@ -10,6 +11,38 @@ from api.errors import Problem
 
 DEFAULT_LIMIT = 50
 MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A parameter as the OpenAPI document shows it."""
+
+    text: str
+    type: type = str
+    values: tuple[str, ...] = ()
+
+
+QUERY = {
+    "after": Described("The id of an event: only what came after it."),
+    "assignee": Described("The e-mail of a team member, or `none`."),
+    "created_since": Described("A time with its offset, or a date (00:00Z)."),
+    "cursor": Described("From `next` or `previous`."),
+    "domain": Described("Of the key's own domains, several with commas."),
+    "from": Described("The address of somebody who wrote in the thread."),
+    "limit": Described(f"1 to {MOST}; without it {DEFAULT_LIMIT}.", int),
+    "mailbox": Described("Of the key's own mailboxes, several with commas."),
+    "order": Described("Newest first with `desc`.", values=("asc", "desc")),
+    "priority": Described("Several with commas: low, normal, high, urgent."),
+    "state": Described("Several with commas: pending, claimed, succeeded, …"),
+    "status": Described(
+        "Several with commas: open, pending, closed, spam; or all. Without it"
+        " everything but spam."
+    ),
+    "tag": Described("The name of a tag."),
+    "type": Described("Types of event, several with commas."),
+    "updated_since": Described("A time with its offset, or a date (00:00Z)."),
+    "wait": Described("Seconds to wait for news, up to 30.", int),
+}
 
 
 class Parameters:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import dj_database_url
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -79,6 +80,7 @@ CONTENT_SECURITY_POLICY = {
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -109,6 +111,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "threads.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "threads.access.privacy.NoStoreMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -171,6 +174,14 @@ UNFOLD = {
             },
         ]
     },
+    "SITE_SYMBOL": "mail",
+    "SITE_URL": None,
+    "SHOW_LANGUAGES": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "mailbelly.sidebar.environment",
+    "SIDEBAR": {"show_search": True, "navigation": "mailbelly.sidebar.navigation"},
+    "STYLES": [lambda _request: static("webhooks/staff.css")],
+    "SCRIPTS": [lambda _request: static("webhooks/staff.js")],
 }
 
 # --- Database -------------------------------------------------------------------
@@ -237,6 +248,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "api.document.complete",
+    ],
 }
 API_BODY_LIMIT = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT

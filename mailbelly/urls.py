@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 from api.views.house import healthz
 from threads.access import account
 from threads.access.login import Code, Login
+from threads.admin.system import system
+from threads.language import set_language
 
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
@@ -36,7 +38,9 @@ urlpatterns = [
         admin.site.admin_view(account.remove),
         name="account_remove",
     ),
+    path("admin/system/", admin.site.admin_view(system), name="system"),
     path("admin/", admin.site.urls),
+    path("language", set_language, name="set_language"),
     path("api/", include("api.urls")),
     path("healthz", healthz),
 ]

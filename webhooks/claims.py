@@ -125,6 +125,16 @@ def claim(token: UUID, rooms: Rooms) -> int:
     )
 
 
+def claim_one(delivery: Delivery, token: UUID) -> bool:
+    """Take this very delivery, whatever its webhook's caps: a person waits for it."""
+    mine = Delivery.objects.filter(due(), pk=delivery.pk)
+    return bool(
+        mine.update(
+            state=State.CLAIMED, token=token, claimed_until=in_seconds(LEASE_SECONDS)
+        )
+    )
+
+
 def _oldest(picked: dict[int, int]) -> Q:
     """So many of each webhook, each by its own walk of the partial index."""
     walks = [

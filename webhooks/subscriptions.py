@@ -28,15 +28,19 @@ def add(checked: Checked) -> tuple[Webhook, Secret]:
 
 def change(webhook: Webhook, values: Mapping[str, Any]) -> Webhook:
     """Raises `InvalidWebhookError`. A change of state moves its deliveries."""
-    checked = check(values)
-    with transaction.atomic():
-        locked = _locked(webhook)
-        old = locked.state
-        for name, value in checked.values.items():
-            setattr(locked, name, value)
-        locked.save()
-        if locked.state != old:
-            locked = _enter(locked, Webhook.State(locked.state))
+    return amend(webhook, check(values))
+
+
+@transaction.atomic
+def amend(webhook: Webhook, checked: Checked) -> Webhook:
+    """What `check` has let through, written over what was there."""
+    locked = _locked(webhook)
+    old = locked.state
+    for name, value in checked.values.items():
+        setattr(locked, name, value)
+    locked.save()
+    if locked.state != old:
+        locked = _enter(locked, Webhook.State(locked.state))
     return locked
 
 
@@ -62,8 +66,9 @@ def _enter(webhook: Webhook, state: Webhook.State) -> Webhook:
 
 @transaction.atomic
 def delete(webhook: Webhook) -> None:
-    """Told nothing any more; what it was told stays readable."""
+    """Told nothing any more; what it was told stays readable, its secrets go."""
     Webhook.objects.filter(pk=webhook.pk, deleted_at=None).update(deleted_at=Now())
+    Secret.objects.filter(webhook=webhook).delete()
     Delivery.objects.filter(
         webhook=webhook, state__in=[Delivery.State.PENDING, Delivery.State.HELD]
     ).update(state=Delivery.State.CANCELLED, finished_at=Now())

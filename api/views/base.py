@@ -1,18 +1,51 @@
 """What every view of the API does: count, check, act once, say how much is left."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from api import idempotency, limits
 from api.models import ApiKey
+from api.parameters import QUERY
 from api.scopes import ANY
+from api.shapes import ref
 
-# The OpenAPI document describes answers by example objects; inputs by fields.
-described = extend_schema
+
+def described(
+    answer: str = "",
+    *,
+    status: int = 200,
+    query: Iterable[str] = (),
+    media: str = "",
+    request: Any = None,
+) -> Callable[[Any], Any]:
+    """What the OpenAPI document says of a method, beside its docstring.
+
+    `answer` names a shape (api.shapes); without one there is no body, or, with
+    `media`, bytes of that type.
+    """
+    shown: Any = ref(answer) if answer else None
+    if media:
+        shown = OpenApiTypes.BINARY
+    key = (status, media) if media else status
+    return extend_schema(
+        parameters=[
+            OpenApiParameter(
+                name,
+                QUERY[name].type,
+                description=QUERY[name].text,
+                enum=QUERY[name].values or None,
+            )
+            for name in query
+        ],
+        request=request,
+        responses={key: shown},
+    )
 
 
 class View(APIView):

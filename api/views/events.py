@@ -5,8 +5,6 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -43,10 +41,7 @@ def bodies(events: list[Event]) -> list[JSON]:
 class EventList(View):
     scopes: ClassVar = {"GET": "events:read"}
 
-    @described(
-        parameters=[OpenApiParameter(name) for name in _NAMES],
-        responses=OpenApiTypes.OBJECT,
-    )
+    @described("EventLog", query=_NAMES)
     def get(self, request: Request) -> Response:
         """Read the log after an event, oldest first; `wait` for news up to 30 s."""
         asked = Parameters(request, _NAMES)
@@ -101,7 +96,7 @@ class EventList(View):
 class EventSample(View):
     scopes: ClassVar = {"GET": "events:read"}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("Event")
     def get(self, request: Request, kind: str) -> Response:
         """Read an invented event of a type; works on an empty installation."""
         Parameters(request, ())
@@ -118,10 +113,7 @@ class EventSample(View):
 class ThreadEvents(View):
     scopes: ClassVar = {"GET": "events:read"}
 
-    @described(
-        parameters=[OpenApiParameter("after"), OpenApiParameter("limit")],
-        responses=OpenApiTypes.OBJECT,
-    )
+    @described("EventLog", query=("after", "limit"))
     def get(self, request: Request, thread_id: str) -> Response:
         """Read the events of a thread, oldest first."""
         asked = Parameters(request, ("after", "limit"))

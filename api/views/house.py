@@ -4,7 +4,6 @@ from typing import ClassVar
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
-from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,7 +20,7 @@ def _list(results: list[object]) -> Response:
 class MailboxList(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("MailboxPage")
     def get(self, request: Request) -> Response:
         """List the mailboxes: what `mailbox` and `domain` may be."""
         Parameters(request, ())
@@ -43,7 +42,7 @@ class MailboxList(View):
 class UserList(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("UserPage")
     def get(self, request: Request) -> Response:
         """List the team members: what `assignee` may be."""
         Parameters(request, ())
@@ -54,7 +53,7 @@ class UserList(View):
 class TeamList(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("TeamPage")
     def get(self, request: Request) -> Response:
         """List the teams: what `team` may be."""
         Parameters(request, ())
@@ -64,7 +63,7 @@ class TeamList(View):
 class Me(View):
     scopes: ClassVar = {"GET": ""}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("Me")
     def get(self, request: Request) -> Response:
         """Read what this key is and may do."""
         Parameters(request, ())

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,7 +18,7 @@ from threads.serializers import message_json
 class MessageDetail(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("Message")
     def get(self, request: Request, message_id: str) -> Response:
         """Read a message."""
         Parameters(request, ())
@@ -30,7 +29,7 @@ class MessageDetail(View):
 class MessageRaw(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(responses={(200, "message/rfc822"): OpenApiTypes.BINARY})
+    @described(media="message/rfc822")
     def get(self, request: Request, message_id: str) -> HttpResponse:
         """Read the untouched original."""
         Parameters(request, ())
@@ -45,7 +44,7 @@ class MessageRaw(View):
 class AttachmentContent(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(responses={(200, "*/*"): OpenApiTypes.BINARY})
+    @described(media="*/*")
     def get(self, request: Request, attachment_id: str) -> HttpResponse:
         """Read the bytes of an attachment."""
         Parameters(request, ())

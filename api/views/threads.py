@@ -5,8 +5,6 @@ from typing import Any, ClassVar
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -53,10 +51,7 @@ def visible(key: ApiKey, thread_id: str) -> Thread:
 class ThreadList(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(
-        parameters=[OpenApiParameter(name) for name in (*_FILTERS, "limit", "cursor")],
-        responses=OpenApiTypes.OBJECT,
-    )
+    @described("ThreadPage", query=(*_FILTERS, "limit", "cursor"))
     def get(self, request: Request) -> Response:
         """List threads, newest activity first."""
         asked = Parameters(request, (*_FILTERS, "limit", "cursor"))
@@ -118,7 +113,7 @@ class ThreadList(View):
 class ThreadDetail(View):
     scopes: ClassVar = {"GET": "threads:read", "PATCH": "threads:write"}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("ThreadWithMessages")
     def get(self, request: Request, thread_id: str) -> HttpResponse:
         """Read a thread with its newest 100 messages, oldest first."""
         Parameters(request, ())
@@ -143,7 +138,7 @@ class ThreadDetail(View):
             headers["Content-Location"] = body["url"]
         return Response(body, headers=headers)
 
-    @described(request=ThreadChange, responses=OpenApiTypes.OBJECT)
+    @described("Thread", request=ThreadChange)
     def patch(self, request: Request, thread_id: str) -> Response:
         """Change status, assignee, tags, priority, subject or snoozed_until."""
         Parameters(request, ())
@@ -163,10 +158,7 @@ class ThreadDetail(View):
 class ThreadMessages(View):
     scopes: ClassVar = {"GET": "threads:read"}
 
-    @described(
-        parameters=[OpenApiParameter("limit"), OpenApiParameter("cursor")],
-        responses=OpenApiTypes.OBJECT,
-    )
+    @described("MessagePage", query=("limit", "cursor"))
     def get(self, request: Request, thread_id: str) -> Response:
         """List a thread's messages, newest first."""
         asked = Parameters(request, ("limit", "cursor"))
@@ -180,7 +172,7 @@ class ThreadMessages(View):
 class ThreadReply(View):
     scopes: ClassVar = {"POST": "messages:send"}
 
-    @described(request=ReplyInput, responses={202: OpenApiTypes.OBJECT})
+    @described("Message", status=202, request=ReplyInput)
     def post(self, request: Request, thread_id: str) -> HttpResponse:
         """Answer a thread; `{"body": …}` is enough."""
         Parameters(request, ())

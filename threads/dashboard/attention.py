@@ -71,7 +71,7 @@ def items(user: User, pulse: Pulse) -> list[Item]:
 
 def _worker(user: User, pulse: Pulse) -> Iterator[Item]:
     now = timezone.now()
-    link = _link(user, "webhooks.delivery", "?state__exact=pending")
+    link = reverse("system") if user.has_perm("webhooks.view_heartbeat") else ""
     if pulse.worker_at is None or now - pulse.worker_at > _WORKER_SILENT:
         seen = pulse.worker_at
         yield Item(
