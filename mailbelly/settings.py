@@ -175,6 +175,13 @@ UNFOLD = {
         ]
     },
     "SITE_SYMBOL": "mail",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("threads/favicon.svg"),
+        }
+    ],
     "SITE_URL": None,
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,

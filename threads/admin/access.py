@@ -12,7 +12,6 @@ from unfold.admin import ModelAdmin
 from threads.models import SecondFactor
 from webhooks.admin.cluster import SuperusersOnly
 
-
 for model in (AccessAttempt, AccessLog, AccessFailureLog):
     if admin.site.is_registered(model):
         admin.site.unregister(model)

@@ -19,7 +19,7 @@ from webhooks.models import Attempt
 MAIL_DAYS = 30
 DELIVERY_DAYS = 14
 # Of more attempts than this every second, third … is looked at for the times.
-_SAMPLE = 6000
+_SAMPLE = 3000
 
 _SUCCESS = Q(status__gte=200, status__lt=300, error="")
 _LEFT_US = (Message.Status.SENT, Message.Status.STORED, Message.Status.BOUNCED)
@@ -61,7 +61,7 @@ def deliveries() -> list[DeliveryDay]:
     selects = []
     for number, (_day, start, end) in enumerate(days):
         rows = Attempt.objects.filter(started_at__gte=start, started_at__lt=end)
-        selects.append(_count(rows, number, 0, succeeded=Count("pk", filter=_SUCCESS)))
+        selects.append(_count(rows, number, 0, succeeded=Count("*", filter=_SUCCESS)))
     found = {row["place"]: row for row in _together(selects)}
     nothing = {"count": 0, "succeeded": 0}
     total = sum(row["succeeded"] for row in found.values())
@@ -101,7 +101,7 @@ def _count(rows: QuerySet[Any], number: int, way: int, **more: Count) -> QuerySe
         "way": Value(way, output_field=IntegerField()),
     }
     constants: QuerySet[Any] = rows.order_by().values(**numbers)
-    counted: QuerySet[Any] = constants.annotate(count=Count("pk"), **more)
+    counted: QuerySet[Any] = constants.annotate(count=Count("*"), **more)
     return counted
 
 
