@@ -178,17 +178,24 @@ def test_the_policy_stops_what_the_page_would_let_through(watched_site, attacked
         assert rule in stopped, rule
 
 
+def test_the_page_of_the_api_works_under_the_policy(watched_site):
+    page = watched_site("en")
+    page.goto("/api/docs")
+    page.locator(".swagger-ui").first.wait_for()
+    assert [text for text in page.refused if "violat" in text] == []
+
+
 def test_who_turns_on_a_second_factor_is_asked_for_it(watched_site, staff):
     page = watched_site("en")
     page.goto("/admin/account/")
     page.get_by_role("button", name="Turn on").click()
     assert page.locator("svg.segno").count() == 1
     key = page.locator("#factor-key").inner_text()
-    page.get_by_label("code").fill("000000")
+    page.get_by_label("Code").fill("000000")
     page.get_by_role("button", name="Confirm").click()
     assert "This code is not right" in page.locator("#content").inner_text()
     SecondFactor.objects.update(failed_at=None)
-    page.get_by_label("code").fill(f"{totp(b32decode(key)):06}")
+    page.get_by_label("Code").fill(f"{totp(b32decode(key)):06}")
     page.get_by_role("button", name="Confirm").click()
     codes = page.locator("#recovery-codes li").all_inner_texts()
     assert len(codes) == 10
@@ -199,17 +206,17 @@ def test_who_turns_on_a_second_factor_is_asked_for_it(watched_site, staff):
     page.goto("/admin/threads/thread/")
     _give_password(page, staff)
     assert "/admin/login/code/" in page.url
-    page.get_by_label("code").fill("999999")
+    page.get_by_label("Code").fill("999999")
     page.get_by_role("button", name="Log in").click()
     assert "This code is not right" in page.content()
     SecondFactor.objects.update(failed_at=None)
-    page.get_by_label("code").fill(f"{totp(b32decode(key)):06}")
+    page.get_by_label("Code").fill(f"{totp(b32decode(key)):06}")
     page.get_by_role("button", name="Log in").click()
     assert page.url.endswith("/admin/threads/thread/")
     page.context.clear_cookies()
     page.goto("/admin/")
     _give_password(page, staff)
-    page.get_by_label("code").fill(codes[0])
+    page.get_by_label("Code").fill(codes[0])
     page.get_by_role("button", name="Log in").click()
     assert page.url.endswith("/admin/")
     assert page.refused == []

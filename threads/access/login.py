@@ -72,7 +72,7 @@ class Login(LoginView):
 
 class CodeForm(forms.Form):
     code = forms.CharField(
-        label=_("code"),
+        label=_("Code"),
         max_length=32,
         widget=UnfoldAdminTextInputWidget(
             attrs={

@@ -61,7 +61,9 @@ def deliveries() -> list[DeliveryDay]:
     selects = []
     for number, (_day, start, end) in enumerate(days):
         rows = Attempt.objects.filter(started_at__gte=start, started_at__lt=end)
-        selects.append(_count(rows, number, 0, succeeded=Count("*", filter=_SUCCESS)))
+        selects.append(
+            _count(rows, number, 0, succeeded=Count("started_at", filter=_SUCCESS))
+        )
     found = {row["place"]: row for row in _together(selects)}
     nothing = {"count": 0, "succeeded": 0}
     total = sum(row["succeeded"] for row in found.values())
