@@ -208,7 +208,8 @@ def _accept(
         author=author,
         actor=actor.json(),
         envelope_from=thread.mailbox.address,
-        closes=wanted.close,
+        # A later failure opens it again, if this reply is what closed it.
+        closes=wanted.close and thread.status != Thread.Status.CLOSED,
         next_at=now,
     )
     Reference.objects.bulk_create(

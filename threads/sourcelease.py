@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from threads.mail.limits import clean_text
 from threads.models import Source
 from webhooks.leases import in_seconds
 
 SECONDS = 60
+ERROR_LENGTH = 2_000
 _RENEW_AFTER = 15
 
 
@@ -58,7 +60,11 @@ def acquire(source: Source) -> Lease:
 def release(lease: Lease, *, error: str = "", complete: bool = False) -> None:
     """Give it back, and say how the pass went."""
     source = lease.source
-    said: dict[str, object] = {"last_error": error, "owner": "", "token": None}
+    said: dict[str, object] = {
+        "last_error": clean_text(error, ERROR_LENGTH),
+        "owner": "",
+        "token": None,
+    }
     if complete:
         said["last_pass_at"] = Now()
         if source.first_pass_at is None:

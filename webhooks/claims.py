@@ -52,6 +52,7 @@ def recover() -> int:
             state=State.EXHAUSTED, finished_at=Now(), **counted
         )
         again.update(state=State.PENDING, next_at=Now(), **counted)
+        Delivery.objects.filter(pk__in=pks).settle()
     return len(pks)
 
 
