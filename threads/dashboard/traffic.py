@@ -22,7 +22,14 @@ DELIVERY_DAYS = 14
 _SAMPLE = 3000
 
 _SUCCESS = Q(status__gte=200, status__lt=300, error="")
-_LEFT_US = (Message.Status.SENT, Message.Status.STORED, Message.Status.BOUNCED)
+_RECEIVED = Q(direction=Message.Direction.INBOUND)
+_SENT = Q(
+    direction=Message.Direction.OUTBOUND,
+    status__in=[Message.Status.SENT, Message.Status.STORED, Message.Status.BOUNCED],
+)
+
+# A day, and its two midnights.
+Day = tuple[date, datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +51,38 @@ class DeliveryDay:
 
 def mail() -> list[MailDay]:
     days = _days(MAIL_DAYS)
-    selects = []
-    for way, counted in enumerate((_inbound(), _outbound())):
-        for number, (_day, start, end) in enumerate(days):
-            rows = counted.filter(received_at__gte=start, received_at__lt=end)
-            selects.append(_count(rows, number, way))
-    found = {(row["place"], row["way"]): row["count"] for row in _together(selects)}
+    found = _by_day(
+        Message.objects.all(),
+        "received_at",
+        days,
+        inbound=Count("received_at", filter=_RECEIVED),
+        outbound=Count("received_at", filter=_SENT),
+    )
     return [
-        MailDay(day, found.get((number, 0), 0), found.get((number, 1), 0))
-        for number, (day, _start, _end) in enumerate(days)
+        MailDay(day, row["inbound"], row["outbound"])
+        for (day, _start, _end), row in zip(days, found, strict=True)
     ]
 
 
 def deliveries() -> list[DeliveryDay]:
     days = _days(DELIVERY_DAYS)
-    selects = []
-    for number, (_day, start, end) in enumerate(days):
-        rows = Attempt.objects.filter(started_at__gte=start, started_at__lt=end)
-        selects.append(
-            _count(rows, number, 0, succeeded=Count("started_at", filter=_SUCCESS))
-        )
-    found = {row["place"]: row for row in _together(selects)}
-    nothing = {"count": 0, "succeeded": 0}
-    total = sum(row["succeeded"] for row in found.values())
-    took = _took(days[0][1], total)
+    found = _by_day(
+        Attempt.objects.all(),
+        "started_at",
+        days,
+        all=Count("started_at"),
+        succeeded=Count("started_at", filter=_SUCCESS),
+    )
+    took = _took(days[0][1], sum(row["succeeded"] for row in found))
     result = []
-    for number, (day, _start, _end) in enumerate(days):
-        row = found.get(number, nothing)
+    for (day, _start, _end), row in zip(days, found, strict=True):
         median, slowest = _percentiles(took.get(day, []))
-        failed = row["count"] - row["succeeded"]
+        failed = row["all"] - row["succeeded"]
         result.append(DeliveryDay(day, row["succeeded"], failed, median, slowest))
     return result
 
 
-def _inbound() -> QuerySet[Message]:
-    return Message.objects.filter(direction=Message.Direction.INBOUND)
-
-
-def _outbound() -> QuerySet[Message]:
-    rows = Message.objects.filter(direction=Message.Direction.OUTBOUND)
-    return rows.filter(status__in=_LEFT_US)
-
-
-def _days(count: int) -> list[tuple[date, datetime, datetime]]:
+def _days(count: int) -> list[Day]:
     """The last so many, oldest first, each with its midnights."""
     today = timezone.localdate()
     days = [today - timedelta(days=count - 1 - number) for number in range(count)]
@@ -97,19 +93,20 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _count(rows: QuerySet[Any], number: int, way: int, **more: Count) -> QuerySet[Any]:
-    numbers = {
-        "place": Value(number, output_field=IntegerField()),
-        "way": Value(way, output_field=IntegerField()),
-    }
-    constants: QuerySet[Any] = rows.order_by().values(**numbers)
-    counted: QuerySet[Any] = constants.annotate(count=Count("*"), **more)
-    return counted
-
-
-def _together(selects: list[QuerySet[Any]]) -> QuerySet[Any]:
-    together: QuerySet[Any] = selects[0].union(*selects[1:], all=True)
-    return together
+def _by_day(
+    rows: QuerySet[Any], column: str, days: list[Day], **counts: Count
+) -> list[dict[str, int]]:
+    """The counts of each of `days`, in their order; noughts for a day without rows."""
+    selects = [
+        rows.filter(**{f"{column}__gte": start, f"{column}__lt": end})
+        .order_by()
+        .values(place=Value(place, output_field=IntegerField()))
+        .annotate(**counts)
+        for place, (_day, start, end) in enumerate(days)
+    ]
+    found = {row["place"]: row for row in selects[0].union(*selects[1:], all=True)}
+    nothing = dict.fromkeys(counts, 0)
+    return [found.get(place, nothing) for place in range(len(days))]
 
 
 def _took(since: datetime, total: int) -> dict[date, list[int]]:

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(fields=['direction', 'received_at', 'status'], name='message_by_day'),
+            index=models.Index(fields=['received_at', 'direction', 'status'], name='message_by_day'),
         ),
         migrations.AddIndex(
             model_name='message',

@@ -155,7 +155,7 @@ class Message(models.Model):
             ),
             # The dashboard: mail of a day, in and out.
             models.Index(
-                fields=["direction", "received_at", "status"], name="message_by_day"
+                fields=["received_at", "direction", "status"], name="message_by_day"
             ),
             # The dashboard: replies that need a person. OR and not IN: SQLite does not
             # recognise a list that comes as parameters.
