@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from api.views.base import View
 
@@ -13,8 +13,8 @@ class Document(SpectacularJSONAPIView, View):
     scopes: ClassVar = {"GET": ""}
 
 
-class Page(SpectacularSwaggerView):
-    """Public; the document it shows asks for a key."""
+class Page(SpectacularSwaggerSplitView):
+    """Public; the document it shows asks for a key. Its script is a file of its own."""
 
     authentication_classes = []  # noqa: RUF012 -- an instance variable upstream
     permission_classes = []  # noqa: RUF012

@@ -1,6 +1,7 @@
 """The staff site of this room, a file for each group of pages."""
 
 from threads.admin import (
+    access,
     customers,
     mailboxes,
     messages,
@@ -11,6 +12,7 @@ from threads.admin import (
 )
 
 __all__ = [
+    "access",
     "customers",
     "mailboxes",
     "messages",

@@ -1,6 +1,7 @@
 """What the domain keeps."""
 
 from threads.models.customer import Customer
+from threads.models.factor import SecondFactor
 from threads.models.ledger import IngestRecord, Original
 from threads.models.mailboxes import Alias, Mailbox, Source
 from threads.models.message import Attachment, Message, Recipient, Reference
@@ -19,6 +20,7 @@ __all__ = [
     "Original",
     "Recipient",
     "Reference",
+    "SecondFactor",
     "Source",
     "Tag",
     "Team",

@@ -155,6 +155,17 @@ class Message(models.Model):
                 name="message_lease",
                 condition=Q(status="sending"),
             ),
+            # The dashboard: mail of a day, in and out.
+            models.Index(
+                fields=["received_at", "direction", "status"], name="message_by_day"
+            ),
+            # The dashboard: replies that need a person. OR and not IN: SQLite does not
+            # recognise a list that comes as parameters.
+            models.Index(
+                fields=["-id"],
+                name="message_trouble",
+                condition=Q(status="failed") | Q(status="in_doubt"),
+            ),
         ]
 
     def __str__(self) -> str:
