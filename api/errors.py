@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -74,12 +74,7 @@ def problem_handler(error: Exception, context: JSON) -> Response | None:
     problem = _problem(error)
     if problem is None:
         log.error("Unexpected error in %s", context.get("view"), exc_info=error)
-        problem = Problem(
-            "internal_error",
-            "Something went wrong here; it has been logged.",
-            http_status=500,
-            fix="Try again; if it stays, report the request_id.",
-        )
+        problem = unexpected()
     request = context["request"]
     return Response(
         body(problem, getattr(request, "request_id", "")),
@@ -102,17 +97,21 @@ def body(problem: Problem, request_id: str) -> JSON:
     }
 
 
-def not_found(request: HttpRequest, **_path: str) -> JsonResponse:
-    """A route under /api/ that does not exist."""
-    problem = Problem(
+def no_route() -> Problem:
+    return Problem(
         "not_found",
         "There is no such route.",
         http_status=404,
         fix="See /api/docs for the routes.",
     )
-    request_id = getattr(request, "request_id", "")
-    return JsonResponse(
-        body(problem, request_id), status=404, content_type=CONTENT_TYPE
+
+
+def unexpected() -> Problem:
+    return Problem(
+        "internal_error",
+        "Something went wrong here; it has been logged.",
+        http_status=500,
+        fix="Try again; if it stays, report the request_id.",
     )
 
 

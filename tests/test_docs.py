@@ -52,7 +52,7 @@ def test_every_route_is_documented():
     page = read("docs/api.md")
     for route in v1:
         shown = re.sub(
-            r"<str:(kind|\w+_id)>", lambda m: _name(m[1]), str(route.pattern)
+            r"<\w+:(kind|\w+_id)>", lambda m: _name(m[1]), str(route.pattern)
         )
         assert shown in page, shown
 
