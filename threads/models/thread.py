@@ -47,7 +47,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 
         A union, because an OR over two tables would use neither one's index.
         """
-        threads = Thread.objects.all()
+        threads = Thread.objects.order_by()
         if connections[self.db].vendor == "sqlite":
             takes_part = threads.filter(_Holds(F("participants"), Value(address)))
         else:
