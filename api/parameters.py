@@ -33,7 +33,7 @@ QUERY = {
     "created_since": Described("A time with its offset, or a date (00:00Z)."),
     "cursor": Described("From `next` or `previous`."),
     "domain": Described("Of the key's own domains, several with commas."),
-    "from": Described("The address of a participant, in any spelling."),
+    "from": Described("The address of somebody in the thread, in any spelling."),
     "limit": Described(f"1 to {MOST}; without it {DEFAULT_LIMIT}.", int),
     "mailbox": Described("Of the key's own mailboxes, several with commas."),
     "order": Described("Newest first with `desc`.", values=("asc", "desc")),

@@ -48,7 +48,9 @@ def test_an_empty_body_of_any_type_changes_nothing(client, kind):
     assert answer.json()["include_body"]
 
 
-@pytest.mark.parametrize("kind", [FORM, "multipart/form-data; boundary=x", "text/plain"])
+@pytest.mark.parametrize(
+    "kind", [FORM, "multipart/form-data; boundary=x", "text/plain"]
+)
 def test_an_optional_body_may_be_empty_but_is_json_if_there_is_one(client, kind):
     made = client.post("/api/v1/webhooks", HOOK, format="json").json()
     url = f"/api/v1/webhooks/{made['id']}"
