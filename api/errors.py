@@ -38,7 +38,6 @@ _CODES = {
     ),
     "authentication_failed": "Check the key, or make a new one in the admin.",
     "permission_denied": "Give the key the scope, or use another key.",
-    "not_found": "Check the id; a key bound to domains sees only those.",
     "method_not_allowed": "See /api/docs for what this route can do.",
     "unsupported_media_type": "Send Content-Type: application/json.",
     "parse_error": "Send one JSON object.",
@@ -97,12 +96,16 @@ def body(problem: Problem, request_id: str) -> JSON:
     }
 
 
-def no_route() -> Problem:
+def not_found() -> Problem:
+    """The same for what never was, what is not yours, and what can't be."""
     return Problem(
         "not_found",
-        "There is no such route.",
+        "There is nothing here.",
         http_status=404,
-        fix="See /api/docs for the routes.",
+        fix=(
+            "Check the id, and the route in /api/docs; a key bound to domains sees"
+            " only those."
+        ),
     )
 
 
@@ -164,6 +167,8 @@ def _of_framework(error: exceptions.APIException) -> Problem:
         )
         problem.errors = fields
         return problem
+    if isinstance(error, exceptions.NotFound):
+        return not_found()
     code = error.get_codes()
     code = code if isinstance(code, str) else error.default_code
     headers = {}

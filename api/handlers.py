@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 
-from api.errors import CONTENT_TYPE, Problem, body, no_route, unexpected
+from api.errors import CONTENT_TYPE, Problem, body, not_found, unexpected
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -27,7 +27,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return _said(request, no_route()) or defaults.page_not_found(request, exception)
+    return _said(request, not_found()) or defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

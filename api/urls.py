@@ -54,5 +54,6 @@ urlpatterns = [
     path("v1", documents.Index.as_view()),
     path("docs", documents.Page.as_view(url_name="openapi")),
     path("v1/", include(v1)),
-    re_path("", documents.Nowhere.as_view()),
+    re_path("^v1/", documents.Nowhere.as_view()),
+    re_path("", documents.Nowhere.as_view(permission_classes=[])),
 ]

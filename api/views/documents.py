@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import no_route
+from api.errors import not_found
 from api.parameters import Parameters
 from api.views.base import View
 
@@ -49,8 +49,7 @@ class Nowhere(View):
     """Whatever else is asked under /api/, by whatever method."""
 
     schema = None
-    permission_classes = []  # noqa: RUF012
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        raise no_route()
+        raise not_found()

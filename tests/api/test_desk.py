@@ -163,12 +163,13 @@ def test_a_foreign_and_a_missing_object_answer_alike(key, arrive):
     arrive()
     bound = key(domains=["shop.nl"])
     answers = []
-    for thread_id in (other.public_id, "c" + "0" * 24):
+    for thread_id in (other.public_id, "c" + "0" * 24, "c0", "é", "%00", "a%0ab"):
         answer = bound.get(f"/api/v1/threads/{thread_id}")
         body = answer.json()
         body.pop("request_id")
         answers.append((answer.status_code, body))
-    assert answers[0] == answers[1]
+    assert answers[0] == (404, answers[0][1])
+    assert all(answer == answers[0] for answer in answers)
 
 
 def test_a_bound_key_makes_bound_webhooks(key, arrive):

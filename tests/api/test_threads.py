@@ -1,6 +1,10 @@
 """Threads over the API: what the contract promises of each route."""
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 
@@ -338,6 +342,18 @@ def test_our_own_addresses_never_become_participants(key, arrive, settings):
     assert [p["address"] for p in shown] == ["klant@bedrijf.nl"]
 
 
+def test_participants_of_before_are_found_as_new_ones_are(client, arrive):
+    thread = arrive()
+    written = [{"address": f"{name}@BEDRIJF.nl", "name": name} for name in "Kk"]
+    Thread.objects.update(participants=[*written, {"address": "", "name": "x"}])
+    step = import_module("threads.migrations.0002_participant_search")
+    step.compare_alike(apps, SimpleNamespace(connection=connection))
+    thread.refresh_from_db()
+    assert thread.participants == [{"address": "k@bedrijf.nl", "name": "K"}]
+    found = client.get("/api/v1/threads", {"from": "K@bedrijf.nl"}).json()["results"]
+    assert [t["id"] for t in found] == [thread.public_id]
+
+
 # --- The table of events --------------------------------------------------------
 
 # One row an old status: the event of each new one, None where nothing happens.
@@ -502,8 +518,12 @@ def test_replies_are_refused_with_the_mend(client, key, arrive, settings):
     answer = client.post(url, {"body": "x"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (503, "smtp_not_configured")
     settings.EMAIL_HOST = "127.0.0.1"
-    for name in ("to", "cc", "bcc"):
-        wrong = {"body": "x", name: ["not an address", "iemand@anders.nl"]}
+    for name, address in (
+        ("to", "not an address"),
+        ("cc", "jörg@bücher.de"),
+        ("bcc", f"a@{'é.' * 100}nl"),
+    ):
+        wrong = {"body": "x", name: ["iemand@anders.nl", address]}
         answer = client.post(url, wrong, format="json")
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_recipient")
         assert answer.json()["errors"][0]["field"] == name
