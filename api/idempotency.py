@@ -73,15 +73,17 @@ def _begin(
                 api_key=key, route=route, key=given, fingerprint=fingerprint
             )
     except IntegrityError:
-        row = known.get()
-        if row.fingerprint != fingerprint:
+        first = known.first()
+        if first is None:  # it was refused just now: the key is free again
+            return _begin(key, route, given, body)
+        if first.fingerprint != fingerprint:
             raise Problem(
                 "idempotency_key_reused",
                 "This Idempotency-Key was used with another body.",
                 http_status=422,
                 fix="Use a new key for a new request.",
             ) from None
-        return row, False
+        return first, False
     return row, True
 
 

@@ -5,6 +5,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path, reverse_lazy
 from django.views.generic import RedirectView
 
+from api.views.documents import Index
 from api.views.house import healthz
 from threads.access import account
 from threads.access.login import Code, Login
@@ -41,6 +42,12 @@ urlpatterns = [
     path("admin/system/", admin.site.admin_view(system), name="system"),
     path("admin/", admin.site.urls),
     path("language", set_language, name="set_language"),
+    path("api", Index.as_view()),
     path("api/", include("api.urls")),
     path("healthz", healthz),
 ]
+
+handler400 = "api.handlers.bad_request"
+handler403 = "api.handlers.permission_denied"
+handler404 = "api.handlers.page_not_found"
+handler500 = "api.handlers.server_error"

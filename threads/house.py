@@ -35,6 +35,10 @@ class House:
             staff=frozenset(normalise(email) for email in team) - {""},
         )
 
+    def is_ours(self, address: str) -> bool:
+        plain = normalise(address)
+        return bool({plain, without_extension(plain)} & self.ours)
+
     def delivered_to(self, addresses: list[str], mailbox: Mailbox) -> str:
         """The first of `addresses` that is this mailbox's, as written."""
         for address in addresses:

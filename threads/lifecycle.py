@@ -5,7 +5,7 @@ One request fires at most one each, in this order: `thread.closed` or
 rest. A value that stays as it was fires nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -65,11 +65,18 @@ class _Fired:
 
 @transaction.atomic
 def change(
-    thread_pk: int, *, actor: Actor, changes: Changes, if_match: str | None = None
+    thread_pk: int,
+    *,
+    actor: Actor,
+    changes: Changes,
+    if_match: Collection[str] | None = None,
 ) -> Thread:
-    """Change a thread and tell of it. Raises `RefusedError` with `version_mismatch`."""
+    """Change a thread and tell of it, if its ETag is one of `if_match`.
+
+    Raises `RefusedError` with `version_mismatch` or `too_many_tags`.
+    """
     thread = locked(thread_pk)
-    if if_match is not None and if_match != etag(thread):
+    if if_match is not None and etag(thread) not in if_match:
         raise RefusedError(
             "version_mismatch",
             "The thread has changed since you read it.",

@@ -99,7 +99,11 @@ def reply(
 
 
 def outsiders(thread: Thread, wanted: Reply) -> list[str]:
-    """The named recipients who are not participants of the thread."""
+    """The named recipients who are not participants of the thread.
+
+    Raises `RefusedError` with invalid_recipient.
+    """
+    _refuse_what_is_no_address(wanted)
     known = {normalise(person["address"]) for person in thread.participants}
     named = [*wanted.to, *wanted.cc, *wanted.bcc]
     return [address for address in named if normalise(address) not in known]
@@ -248,7 +252,11 @@ def _accept(
         [Recipient(message=message, address=address) for address in addresses]
     )
     place = Place(thread)
-    place.welcome(_json(person) for person in (*recipients.to, *recipients.cc))
+    place.welcome(
+        _json(person)
+        for person in (*recipients.to, *recipients.cc)
+        if not house.is_ours(person.address)
+    )
     thread.message_count += 1
     thread.last_message = message
     thread.last_message_at = thread.updated_at = now
@@ -259,9 +267,7 @@ def _accept(
 def _recipients(
     thread: Thread, wanted: Reply, answered: Message | None, house: House
 ) -> Recipients:
-    for name in ("to", "cc", "bcc"):
-        for address in getattr(wanted, name):
-            _refuse_unwritable(address, name)
+    _refuse_what_is_no_address(wanted)
     found = reply_recipients(thread, answered, house, everybody=wanted.reply_all)
     to = tuple(Address(normalise(a)) for a in wanted.to) or found.to
     cc = tuple(Address(normalise(a)) for a in wanted.cc) or found.cc
@@ -282,6 +288,12 @@ def _recipients(
             field="to",
         )
     return Recipients(to, cc)
+
+
+def _refuse_what_is_no_address(wanted: Reply) -> None:
+    for name in ("to", "cc", "bcc"):
+        for address in getattr(wanted, name):
+            _refuse_unwritable(address, name)
 
 
 def _refuse_unwritable(address: str, field: str) -> None:

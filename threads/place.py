@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from threads.lifecycle import set_status
+from threads.mail.addresses import normalise
 from threads.models import Message, Note, Thread
 from threads.serializers import LIST_LIMIT
 
@@ -42,14 +43,15 @@ class Place:
         return not apart.isdisjoint(others)
 
     def welcome(self, people: Iterable[dict[str, str]]) -> None:
-        """Add participants, each address once, the first spelling staying."""
+        """Add participants, each address once, as it is compared."""
         known = {person["address"] for person in self.thread.participants}
         for person in people:
             if len(self.thread.participants) >= LIST_LIMIT:
                 return
-            if person["address"] and person["address"] not in known:
-                known.add(person["address"])
-                self.thread.participants.append(person)
+            address = normalise(person["address"])
+            if address and address not in known:
+                known.add(address)
+                self.thread.participants.append({**person, "address": address})
 
     def relate(self, other: "Place") -> None:
         """Remember that a mail of this thread refers to the other one."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -53,6 +53,15 @@ class View(APIView):
 
     scopes: ClassVar[dict[str, str]] = {"GET": ANY}
     request: Request
+
+    def initialize_request(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> Request:
+        """An empty body has no type: it is `{}`, and never an empty form."""
+        asked = super().initialize_request(request, *args, **kwargs)
+        if asked.stream is None:
+            request.META["CONTENT_TYPE"] = ""
+        return asked
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate, count, then check the scope: also a refusal is counted."""

@@ -143,6 +143,8 @@ class Message(models.Model):
             models.Index(fields=["mailbox", "message_id"], name="message_by_id"),
             # GET /threads/:id: its newest hundred.
             models.Index(fields=["thread", "-id"], name="message_of_thread"),
+            # GET /threads?from=: who wrote.
+            models.Index(fields=["sender"], name="message_by_sender"),
             # smtp.claim: what is due to go out.
             models.Index(
                 fields=["next_at", "id"],

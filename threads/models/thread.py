@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from django.db import models
-from django.db.models import Q
+from django.db import connections, models
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +26,14 @@ class Tag(models.Model):
         return self.name
 
 
+class _Holds(models.Func):
+    """Is somebody with this address in a list of people? SQLite's way."""
+
+    template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s)"
+    arg_joiner = ") WHERE json_extract(value, '$.address') = "
+    output_field = models.BooleanField()
+
+
 class ThreadQuerySet(models.QuerySet["Thread"]):
     def within(self, domains: list[str]) -> "ThreadQuerySet":
         """What a key bound to `domains` may see; no domains means all."""
@@ -34,6 +42,19 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     def standing(self) -> "ThreadQuerySet":
         """Those with messages of their own: not merged away."""
         return self.filter(last_message__isnull=False)
+
+    def of_person(self, address: str) -> "ThreadQuerySet":
+        """Those somebody takes part in, or wrote to; `address` normalised.
+
+        A union, because an OR over two tables would use neither one's index.
+        """
+        threads = Thread.objects.order_by()
+        if connections[self.db].vendor == "sqlite":
+            takes_part = threads.filter(_Holds(F("participants"), Value(address)))
+        else:
+            takes_part = threads.filter(participants__contains=[{"address": address}])
+        wrote = threads.filter(messages__sender=address)
+        return self.filter(pk__in=takes_part.values("pk").union(wrote.values("pk")))
 
     def with_relations(self) -> "ThreadQuerySet":
         """All that one thread's JSON needs, in two statements."""
