@@ -7,7 +7,7 @@ from threads.mail import body, headers, limits, quotes, verdicts
 from threads.mail.addresses import normalise
 from threads.mail.identity import dedupe_key
 from threads.mail.parsed import ParsedMail
-from threads.mail.parts import tree
+from threads.mail.parts import tree, without_envelope
 
 # Where the MTA notes for whom a mail came, in order of trust.
 _DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
@@ -19,7 +19,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     `trusted_authserv_ids` are the servers whose Authentication-Results count. What
     lies beyond the limits is counted in `defects` and stays in the original.
     """
-    message, defects = tree(_without_envelope(raw))
+    message, defects = tree(without_envelope(raw))
     content = body.read(message)
     from_ = headers.addresses(message, "from")
     sender = headers.sender(from_, message)
@@ -49,14 +49,6 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         dedupe_key=dedupe_key(raw),
         hops=sum(1 for _ in headers.raw_values(message, "received")),
     )
-
-
-def _without_envelope(raw: bytes) -> bytes:
-    """An mbox "From " line or blank lines before the first header are not the mail."""
-    raw = raw.lstrip(b"\r\n")
-    if raw.startswith((b"From ", b">From ")):
-        return raw.partition(b"\n")[2]
-    return raw
 
 
 def _delivered_to(message: Message) -> tuple[str, ...]:

@@ -19,8 +19,18 @@ from threads.mail.parsed import ParsedAttachment
 
 # The library's parser is slow on very many boundaries and recursive on deep nesting.
 _MANY_BOUNDARIES = 20_000
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BIDI = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\u200b-\u200d\ufeff]")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+
+
+def without_envelope(raw: bytes) -> bytes:
+    """An mbox "From " line or blank lines before the first header are not the mail."""
+    raw = raw.lstrip(b"\r\n")
+    if not raw.startswith((b"From ", b">From ")):
+        return raw
+    end = _LINE_END.search(raw)
+    return raw[end.end() :] if end else b""
 
 
 def tree(raw: bytes) -> tuple[Message, list[str]]:
