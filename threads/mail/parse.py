@@ -7,7 +7,7 @@ from threads.mail import body, headers, limits, quotes, verdicts
 from threads.mail.addresses import normalise
 from threads.mail.identity import dedupe_key
 from threads.mail.parsed import ParsedMail
-from threads.mail.parts import tree, without_envelope
+from threads.mail.parts import tree
 
 # Where the MTA notes for whom a mail came, in order of trust.
 _DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
@@ -19,7 +19,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     `trusted_authserv_ids` are the servers whose Authentication-Results count. What
     lies beyond the limits is counted in `defects` and stays in the original.
     """
-    message, defects = tree(without_envelope(raw))
+    message, defects = tree(raw)
     content = body.read(message)
     from_ = headers.addresses(message, "from")
     sender = headers.sender(from_, message)

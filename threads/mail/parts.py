@@ -34,10 +34,11 @@ def without_envelope(raw: bytes) -> bytes:
 
 
 def tree(raw: bytes) -> tuple[Message, list[str]]:
-    """The MIME tree and what was wrong with it. Never raises.
+    """The MIME tree of a mail as it came, and what was wrong with it. Never raises.
 
     What is too deep or too wide for a tree comes back as headers with a plain body.
     """
+    raw = without_envelope(raw)
     if raw.count(b"\n--") < _MANY_BOUNDARIES:
         with suppress(RecursionError, ValueError, LookupError, AttributeError):
             return message_from_bytes(raw, policy=compat32), []
