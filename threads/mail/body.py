@@ -87,7 +87,7 @@ class _Reader:
         label = parameter(part, "content-type", "charset")
         text, clean = decode(content(part)[: 4 * limits.TEXT], label)
         if not clean:
-            self.defects.append(f"charset: not really {label or 'what it says'}"[:100])
+            self.defects.append(f"charset: not really {label or 'what it says'}")
         if parameter(part, "content-type", "format").lower() == "flowed":
             spaces = parameter(part, "content-type", "delsp").lower() == "yes"
             text = unflowed(text, delete_space=spaces)

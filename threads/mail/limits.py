@@ -20,6 +20,7 @@ NAME = 200
 FILENAME = 255
 CONTENT_TYPE = 255
 CONTENT_ID = 255
+DEFECT = 100
 # Text beyond this stays in the original; an e-mail a person reads is far shorter.
 TEXT = 2_000_000
 

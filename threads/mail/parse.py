@@ -45,10 +45,15 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         bounce=verdicts.bounce(message),
         authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
         repaired=False,
-        defects=tuple([*defects, *content.defects][:50]),
+        defects=_told([*defects, *content.defects]),
         dedupe_key=dedupe_key(raw),
         hops=sum(1 for _ in headers.raw_values(message, "received")),
     )
+
+
+def _told(defects: list[str]) -> tuple[str, ...]:
+    """Storable: a defect quotes the mail."""
+    return tuple(limits.clean_line(one, limits.DEFECT) for one in defects[:50])
 
 
 def _delivered_to(message: Message) -> tuple[str, ...]:

@@ -61,9 +61,12 @@ def walk(message: Message) -> Iterator[tuple[int, int, Message]]:
 
 def children(part: Message) -> list[Message]:
     """The parts of a multipart; an enclosed mail has none, it is one attachment."""
-    payload = part.get_payload()
-    if not isinstance(payload, list) or content_type(part).startswith("message/"):
-        return []
+    return [] if content_type(part).startswith("message/") else _inside(part)
+
+
+def _inside(part: Message) -> list[Message]:
+    # Of a leaf the payload is decoded on the way, and that may raise.
+    payload = part.get_payload() if part.is_multipart() else []
     return [child for child in payload if isinstance(child, Message)]
 
 
@@ -120,26 +123,19 @@ def disposition(part: Message) -> str:
 
 def content(part: Message) -> bytes:
     """The decoded bytes; of an enclosed mail, that mail. Never raises."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        return b"\n".join(_flat(child) for child in payload if _is_mail(child))
+    if part.is_multipart():
+        return b"\n".join(_flat(child) for child in _inside(part))
     try:
         found = part.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
-        found = None
-    if isinstance(found, bytes):
-        return found
-    return str(payload or "").encode("utf-8", "surrogateescape")
+        return _flat(part).partition(b"\n\n")[2]
+    return found if isinstance(found, bytes) else b""
 
 
-def _is_mail(child: object) -> bool:
-    return isinstance(child, Message)
-
-
-def _flat(message: object) -> bytes:
+def _flat(message: Message) -> bytes:
     out = BytesIO()
     try:
-        BytesGenerator(out, mangle_from_=False, policy=compat32).flatten(message)  # type: ignore[arg-type]
+        BytesGenerator(out, mangle_from_=False, policy=compat32).flatten(message)
     except (RecursionError, UnicodeError, ValueError, KeyError, AttributeError):
         return out.getvalue()
     return out.getvalue()
