@@ -128,20 +128,16 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
     >>> unflowed("een lange \\nregel\\n-- \\nJan")
     'een lange regel\\n-- \\nJan'
     """
-    lines: list[str] = []
+    pieces: list[str] = []
     open_depth = -1
-    for raw in text.replace("\r\n", "\n").split("\n"):
+    for number, raw in enumerate(text.replace("\r\n", "\n").split("\n")):
         depth = len(_QUOTE_DEPTH.match(raw)[0])  # type: ignore[index]
         line = raw[depth:].removeprefix(" ")
         signature = line == "-- "
-        if depth == open_depth and not signature:
-            lines[-1] += line
-        elif depth:
-            lines.append(f"{'>' * depth} {line}")
-        else:
-            lines.append(line)
         flows = line.endswith(" ") and not signature
+        if depth != open_depth or signature:
+            pieces.append("\n" if number else "")
+            pieces.append(f"{'>' * depth} " if depth else "")
+        pieces.append(line[:-1] if flows and delete_space else line)
         open_depth = depth if flows else -1
-        if flows and delete_space:
-            lines[-1] = lines[-1][:-1]
-    return "\n".join(lines)
+    return "".join(pieces)

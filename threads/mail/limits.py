@@ -8,6 +8,7 @@ import re
 from hashlib import sha256
 
 DEPTH = 50
+HTML_DEPTH = 200
 PARTS = 1_000
 HEADER_BYTES = 100_000
 ADDRESSES = 1_000

@@ -9,6 +9,7 @@ import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from threads.mail import limits
+from threads.mail.nesting import flattened
 
 # Longer HTML is cut before it is parsed; the rest stays in the original.
 _LONGEST = 1_000_000
@@ -50,8 +51,8 @@ _ATTRIBUTES: Final = {
 
 
 def _bounded(html: str) -> str:
-    """What the parsers of HTML can bear: they refuse lone surrogates."""
-    return limits.storable(html[:_LONGEST])
+    """What the parsers of HTML can bear: no lone surrogates, no abyss."""
+    return flattened(limits.storable(html[:_LONGEST]))
 
 
 def sanitised(html: str) -> str:

@@ -15,6 +15,7 @@ from posixpath import basename as after_slash
 
 from threads.mail import limits
 from threads.mail.headers import decoded, raw_values
+from threads.mail.nesting import too_deep
 from threads.mail.parsed import ParsedAttachment
 
 # The library's parser is slow on very many boundaries and recursive on deep nesting.
@@ -39,7 +40,8 @@ def tree(raw: bytes) -> tuple[Message, list[str]]:
     What is too deep or too wide for a tree comes back as headers with a plain body.
     """
     raw = without_envelope(raw)
-    if raw.count(b"\n--") < _MANY_BOUNDARIES:
+    boundaries = raw.count(b"\n--") + raw.count(b"\r--")
+    if boundaries < _MANY_BOUNDARIES and not too_deep(raw):
         with suppress(RecursionError, ValueError, LookupError, AttributeError):
             return message_from_bytes(raw, policy=compat32), []
     return BytesParser(policy=compat32).parsebytes(raw, headersonly=True), [
