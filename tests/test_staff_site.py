@@ -414,7 +414,10 @@ def test_a_team_member_is_named_by_the_address(site, client):
     assert not made.is_superuser
     again = site.post("/admin/threads/user/add/", values)
     assert list(again.context["adminform"].form.errors) == ["email"]
-    assert client.login(username="nieuw@shop.nl", password=PASSWORD)
+    entered = client.post(
+        "/admin/login/", {"username": "nieuw@shop.nl", "password": PASSWORD}
+    )
+    assert entered.status_code == 302
 
 
 def test_nobody_gives_himself_more_than_he_has(client, member, boss):

@@ -7,6 +7,7 @@ and its reply, stored by two writers, meet.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from django.db.models import BigIntegerField, Case, CharField, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from threads import bounces
 from threads.actors import SYSTEM, Actor
 from threads.candidates import Candidates, candidates, card_of
 from threads.customers import Customers, customer_of
@@ -90,6 +92,7 @@ class _Arrival:
         self.attachments: list[Attachment] = []
         self.references: list[Reference] = []
         self.events: list[NewEvent] = []
+        self.bounces: list[dict[str, Any]] = []
 
     def write(self, token: UUID) -> Stored:
         tally = Stored()
@@ -106,6 +109,8 @@ class _Arrival:
                 fates.append((incoming.record, message, IngestRecord.State.DONE))
         self._save()
         faults.step("arrival.messages")
+        for bounce in self.bounces:
+            bounces.mark(self.mailbox, bounce)
         self._close_ledger(fates, token)
         faults.step("arrival.ledger")
         publish(self.events)
@@ -125,7 +130,7 @@ class _Arrival:
             name=mail.from_[0].name if mail.from_ else "",
         )
         is_new = bool(mail.from_) and self.customers.meet(mail.from_[0].address)
-        place = self._place_for(card, verdict, incoming, is_new=is_new, events=events)
+        place, merged = self._place_for(card, verdict, incoming, is_new=is_new)
         thread = place.thread
         message = self._message(incoming, card, verdict, place, attachments)
         if not card.leaf:
@@ -138,18 +143,31 @@ class _Arrival:
         automatic = mail.auto or mail.bulk or mail.bounce is not None
         if not automatic:
             thread.snoozed_until = None  # a person writes: it is awake
+        if merged:
+            events.append(
+                thread_event(
+                    "thread.merged",
+                    thread,
+                    actor=SYSTEM,
+                    newest_inbound=message,
+                    changes=merged,
+                    tags=place.tags,
+                    attachments=attachments,
+                    silent=incoming.silent,
+                )
+            )
         if message.is_first or (
             thread.status == Thread.Status.CLOSED and not automatic
         ):
             events.append(
                 self._thread_news(message, actor, place, attachments, incoming)
             )
-        ours = verdict.leaf_of is not None or verdict.rule == "keyed"
+        bounced = mail.bounce if self.found.book.cites_ours(card) else None
+        if bounced is not None:
+            self.bounces.append(bounced)
         events.append(
             message_event(
-                "message.bounced"
-                if mail.bounce is not None and ours
-                else "message.received",
+                "message.received" if bounced is None else "message.bounced",
                 message,
                 actor=actor,
                 tags=place.tags,
@@ -199,37 +217,33 @@ class _Arrival:
         incoming: Incoming,
         *,
         is_new: bool,
-        events: list[NewEvent],
-    ) -> Place:
-        """The thread a mail goes to: an old one, several become one, or its own."""
+    ) -> tuple[Place, dict[str, Any]]:
+        """The thread a mail goes to: an old one, several become one, or its own.
+
+        With it, what a merge changed; empty without one.
+        """
         if isinstance(verdict.leaf_of, Place):
-            return verdict.leaf_of.standing()
+            return verdict.leaf_of.standing(), {}
         reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
         if not reached:
-            return self._begin(incoming, is_new=is_new)
+            return self._begin(incoming, is_new=is_new), {}
         if any(place.cut_from(reached) for place in reached):
             verdict.evidence += "; the threads that it reaches were split"
-            return self._side(card, reached)
+            return self._side(card, reached), {}
         survivor, *losers = sorted(reached, key=lambda place: place.age)
-        if losers:
-            told = list(survivor.thread.merged_ids)
-            for loser in losers:
-                survivor.absorb(loser)
-                self.customers.end_thread(loser.thread.customer)
-            survivor.thread.updated_at = self.now
-            changes = {"merged_ids": {"old": told, "new": survivor.thread.merged_ids}}
-            events.append(
-                thread_event(
-                    "thread.merged",
-                    survivor.thread,
-                    actor=SYSTEM,
-                    newest_inbound=None,
-                    changes=changes,
-                    tags=survivor.tags,
-                    silent=incoming.silent,
-                )
-            )
-        return survivor
+        return survivor, self._join(survivor, losers)
+
+    def _join(self, survivor: Place, losers: list[Place]) -> dict[str, Any]:
+        if not losers:
+            return {}
+        told, status = list(survivor.thread.merged_ids), survivor.thread.status
+        for loser in losers:
+            survivor.absorb(loser)
+            self.customers.end_thread(loser.thread.customer)
+        merged = {"merged_ids": {"old": told, "new": survivor.thread.merged_ids}}
+        if survivor.thread.status != status:
+            merged["status"] = {"old": status, "new": survivor.thread.status}
+        return merged
 
     def _side(self, card: Card, reached: set[Place]) -> Place:
         """Of threads that staff split: that of its nearest stored reference.

@@ -152,6 +152,10 @@ class Book:
                 found.evidence = "refers to mail that is not here"
         return found
 
+    def cites_ours(self, card: Card) -> bool:
+        """Whether it refers to a mail that we sent, addressed to its sender or not."""
+        return any(reference in self._outgoing for reference in card.references)
+
     def cited(self, card: Card) -> Iterator[object]:
         """The places of the mails that `card` refers to, linked or not."""
         for reference in card.references:

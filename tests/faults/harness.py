@@ -94,7 +94,7 @@ def _models():
 
 _ID = re.compile(r"\bc[0-9a-z]{24}\b")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_ATTEMPTS = re.compile(r"(mail\.quarantined:[^:]+):\d+")
+_ATTEMPTS = re.compile(r"(mail\.quarantined:[^:]+):[0-9a-f-]+")
 # Of these the order of rows may differ, and a name of their own is known.
 _NAMED = {
     Original: lambda row: row.sha256,

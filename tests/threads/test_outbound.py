@@ -110,6 +110,48 @@ def test_our_own_mail_coming_back_is_recognised(thread, maildir, ingest):
     assert Message.objects.count() == 2
 
 
+DSN = """From: MAILER-DAEMON@mx.bedrijf.nl
+To: support@shop.nl
+Subject: Undelivered Mail
+Message-ID: <dsn-{number}@mx.bedrijf.nl>
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+It did not arrive.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.bedrijf.nl
+
+Final-Recipient: rfc822; {address}
+Action: failed
+Status: 5.1.1
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <{about}>
+Subject: Re: Vraag
+--b--
+"""
+
+
+def test_a_bounce_marks_the_mail_that_reached_nobody(thread, maildir, ingest):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    report = DSN.format(number=1, address="klant@bedrijf.nl", about=message.message_id)
+    maildir.deliver(report.encode())
+    ingest()
+    message.refresh_from_db()
+    assert message.status == "bounced"
+    assert told()[-1] == "message.bounced"
+
+
 def test_a_stranger_in_the_thread_is_never_answered(thread, maildir, ingest):
     asked = thread()
     with smtp_server() as sink:
