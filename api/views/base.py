@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -53,6 +54,11 @@ class View(APIView):
 
     scopes: ClassVar[dict[str, str]] = {"GET": ANY}
     request: Request
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """In English until the answer is rendered, whatever Accept-Language says."""
+        translation.activate("en")
+        return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate, count, then check the scope: also a refusal is counted."""

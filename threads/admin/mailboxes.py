@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from threads.models import Alias, Mailbox, Source
@@ -30,7 +31,7 @@ class SourceForm(_SourceForm):
             try:
                 Maildir(cleaned["location"])
             except SourceError as error:
-                raise ValidationError({"location": str(error)}) from error
+                raise ValidationError({"location": error.said(gettext)}) from error
         return cleaned
 
 

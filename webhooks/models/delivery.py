@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from webhooks.fields import PublicIdField
 from webhooks.models.event import Event, EventBody
@@ -14,7 +15,7 @@ from webhooks.models.webhook import Webhook
 
 class Delivery(models.Model):
     class State(models.TextChoices):
-        PENDING = "pending", _("pending")
+        PENDING = "pending", pgettext_lazy("delivery", "pending")
         CLAIMED = "claimed", _("claimed")
         SUCCEEDED = "succeeded", _("succeeded")
         EXHAUSTED = "exhausted", _("exhausted")
