@@ -31,8 +31,8 @@ $(VENV)/dev.stamp: requirements-dev.txt
 	$(SHELL) mailbelly/run/venv.sh "$(PYTHON)" requirements-dev.txt
 	touch $@
 
-# After a string was added or changed; needs gettext. The order of the msgids and the
-# missing dates and places make that two branches seldom touch the same line.
+# After a text was added or changed (CONTRIBUTING.md); needs gettext. Sorted, and without
+# dates and places, so that two branches seldom touch the same line.
 NL := mailbelly/locale/nl/LC_MESSAGES/django.po
 messages: $(VENV)/dev.stamp
 	ENV_FILE=tests/environment.env $(PY) manage.py makemessages -l nl --no-obsolete \

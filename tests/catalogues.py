@@ -22,7 +22,8 @@ _CALL = re.compile(
     rf"\b(gettext|ngettext|pgettext|npgettext|_)\((\s*{_LITERAL}(?:\s*,\s*{_LITERAL})*)",
     re.DOTALL,
 )
-_SKIPPED = {"migrations", "tests", "node_modules", ".venv", "var"}
+# Other people's `contrib` holds what is not installed here.
+_SKIPPED = {"migrations", "tests", "contrib"}
 
 
 @dataclass(slots=True)
@@ -36,22 +37,35 @@ class Entry:
     fuzzy: bool = False
 
     @property
+    def compiled(self):
+        """As `read_mo` has it."""
+        if self.plural is None:
+            return {self.key: self.texts[0]}
+        return {(self.key, form): text for form, text in enumerate(self.texts)}
+
+    @property
     def key(self):
         return self.msgid if self.context is None else self.context + _EOT + self.msgid
 
 
-def strings_of(*trees):
-    """{key: plural or None} of every Python file and template below these folders."""
+def strings_of(*places):
+    """{key: plural or None} of every Python file and template in these places."""
     found = {}
-    for tree in trees:
-        for path in sorted(Path(tree).rglob("*")):
-            if _SKIPPED.intersection(path.relative_to(tree).parts):
-                continue
-            if path.suffix == ".py":
-                found.update(_of_python(path))
-            elif path.suffix in {".html", ".txt"}:
-                found.update(_of_template(path))
+    for path in _files(places):
+        if path.suffix == ".py":
+            found.update(_of_python(path))
+        elif path.suffix in {".html", ".txt"}:
+            found.update(_of_template(path))
     return found
+
+
+def _files(places):
+    for place in map(Path, places):
+        if place.is_file():
+            yield place
+        for path in sorted(place.rglob("*")):
+            if not _SKIPPED.intersection(path.relative_to(place).parts):
+                yield path
 
 
 def _of_python(path):

@@ -56,7 +56,10 @@ class Thread(models.Model):
 
     public_id = PublicIdField()
     mailbox = models.ForeignKey(
-        Mailbox, on_delete=models.PROTECT, related_name="threads"
+        Mailbox,
+        on_delete=models.PROTECT,
+        related_name="threads",
+        verbose_name=_("mailbox"),
     )
     subject = models.CharField(_("subject"), max_length=998, blank=True)
     status = models.CharField(
@@ -74,13 +77,22 @@ class Thread(models.Model):
         verbose_name=_("assignee"),
     )
     team = models.ForeignKey(
-        Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
+        Team,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="threads",
+        verbose_name=_("team"),
     )
     tags = models.ManyToManyField(
         Tag, blank=True, related_name="threads", verbose_name=_("tags")
     )
     customer = models.ForeignKey(
-        Customer, null=True, on_delete=models.PROTECT, related_name="threads"
+        Customer,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="threads",
+        verbose_name=_("customer"),
     )
     # The customer's first inbound mail in this domain began this thread.
     customer_is_new = models.BooleanField(default=False)
@@ -104,8 +116,8 @@ class Thread(models.Model):
     last_message_at = models.DateTimeField(_("last message"), null=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
-    closed_at = models.DateTimeField(null=True)
-    snoozed_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(_("closed"), null=True)
+    snoozed_until = models.DateTimeField(_("snoozed until"), null=True)
 
     objects = ThreadQuerySet.as_manager()
 

@@ -24,10 +24,16 @@ class Delivery(models.Model):
 
     public_id = PublicIdField()
     event = models.ForeignKey(
-        Event, on_delete=models.CASCADE, related_name="deliveries"
+        Event,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("event"),
     )
     webhook = models.ForeignKey(
-        Webhook, on_delete=models.CASCADE, related_name="deliveries"
+        Webhook,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("webhook"),
     )
     body = models.ForeignKey(EventBody, on_delete=models.CASCADE, related_name="+")
     replay_no = models.PositiveIntegerField(default=0)
@@ -95,7 +101,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.public_id} ({self.state})"
+        return f"{self.public_id} ({self.get_state_display()})"
 
 
 class Attempt(models.Model):
@@ -104,18 +110,18 @@ class Attempt(models.Model):
     delivery = models.ForeignKey(
         Delivery, on_delete=models.CASCADE, related_name="attempt_set"
     )
-    number = models.PositiveIntegerField()
-    started_at = models.DateTimeField()
-    duration_ms = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(_("number"))
+    started_at = models.DateTimeField(_("started"))
+    duration_ms = models.PositiveIntegerField(_("duration (ms)"))
     dns_ms = models.PositiveIntegerField(null=True)
     connect_ms = models.PositiveIntegerField(null=True)
     first_byte_ms = models.PositiveIntegerField(null=True)
     peer = models.CharField(max_length=64, blank=True)
     peer_public = models.BooleanField(default=True)
-    status = models.PositiveSmallIntegerField(null=True)
-    error = models.CharField(max_length=64, blank=True)
-    error_detail = models.CharField(max_length=500, blank=True)
-    response_excerpt = models.TextField(blank=True)
+    status = models.PositiveSmallIntegerField(_("answer"), null=True)
+    error = models.CharField(_("error"), max_length=64, blank=True)
+    error_detail = models.CharField(_("explanation"), max_length=500, blank=True)
+    response_excerpt = models.TextField(_("beginning of the answer"), blank=True)
 
     class Meta:
         verbose_name = _("attempt")
