@@ -37,8 +37,8 @@ NL := mailbelly/locale/nl/LC_MESSAGES/django.po
 messages: $(VENV)/dev.stamp
 	ENV_FILE=tests/environment.env $(PY) manage.py makemessages -l nl --no-obsolete \
 	  --no-location --no-wrap -i .venv -i var -i tests -i bench -i examples
-	msgattrib --sort-output --no-wrap --no-obsolete $(NL) \
-	  | sed '/^"POT-Creation-Date/d' > $(NL).new
+	msgattrib --sort-output --no-wrap --no-obsolete --clear-fuzzy --empty \
+	  --clear-previous $(NL) | sed '/^"POT-Creation-Date/d' > $(NL).new
 	mv $(NL).new $(NL)
 	ENV_FILE=tests/environment.env $(PY) manage.py compilemessages -i .venv -l nl
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from api.errors import Problem
 from api.models import ApiKey, IdempotencyKey
+from webhooks.fields import decrypt, encrypt
 from webhooks.leases import in_seconds
 
 KEPT_SECONDS = 86_400
@@ -45,7 +46,8 @@ def once(request: Request, body: bytes, act: Callable[[], Response]) -> HttpResp
             response = act()
             row.status = response.status_code
             row.headers = {n: response[n] for n in _HEADERS if response.has_header(n)}
-            row.body = JSONRenderer().render(response.data)
+            # It may hold a secret that is shown this once.
+            row.body = encrypt(JSONRenderer().render(response.data).decode()).encode()
             row.save(update_fields=["status", "headers", "body"])
     except Exception:
         # Refused or failed: nothing was done, and the same key may try again.
@@ -91,7 +93,9 @@ def _again(row: IdempotencyKey) -> HttpResponse:
             headers={"Retry-After": "1"},
         )
     response = HttpResponse(
-        bytes(row.body or b""), status=row.status, content_type="application/json"
+        decrypt(bytes(row.body or b"").decode()),
+        status=row.status,
+        content_type="application/json",
     )
     for name, value in row.headers.items():
         response[name] = value

@@ -186,6 +186,9 @@ SHAPES: dict[str, JSON] = {
         ),
     },
     "Webhook": _object(**_WEBHOOK_FIELDS),
+    "WebhookWithSecret": _object(
+        "The secret is shown this once.", **_WEBHOOK_FIELDS, secret=_TEXT
+    ),
     "NewWebhook": _object(
         "The secret is shown this once.",
         **_WEBHOOK_FIELDS,

@@ -19,6 +19,7 @@ v1 = [
     path("webhooks", webhooks.WebhookList.as_view()),
     path("webhooks/<str:webhook_id>", webhooks.WebhookDetail.as_view()),
     path("webhooks/<str:webhook_id>/test", webhooks.WebhookTest.as_view()),
+    path("webhooks/<str:webhook_id>/rotate-secret", webhooks.WebhookRotation.as_view()),
     path("webhooks/<str:webhook_id>/deliveries", webhooks.WebhookDeliveries.as_view()),
     path("deliveries/<str:delivery_id>/replay", webhooks.DeliveryReplay.as_view()),
     path("mailboxes", house.MailboxList.as_view()),

@@ -45,6 +45,15 @@ def _values() -> dict[str, str]:
     return {**_read_dotenv(dotenv()), **os.environ}
 
 
+# What the settings asked for, in their order, and whether somebody had set it.
+_asked: dict[str, bool] = {}
+
+
+def asked() -> dict[str, bool]:
+    """The variables there are, and whether the environment sets each."""
+    return dict(_asked)
+
+
 def text(name: str, default: str | None = None) -> str:
     """The value of `name`, or the default; else an error that says how to mend."""
     value = _values().get(name)
@@ -54,6 +63,7 @@ def text(name: str, default: str | None = None) -> str:
         except OSError as error:
             msg = f"{name}_FILE: cannot read {path}: {error.strerror}."
             raise ImproperlyConfigured(msg) from error
+    _asked[name] = value is not None
     if value is not None:
         return value
     if default is not None:

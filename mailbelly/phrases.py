@@ -186,6 +186,7 @@ _("access logs")
 
 # django.contrib.admin: “u” becomes “je”, and names stand without an article.
 
+_("Add another %(verbose_name)s")
 _(
     'Are you sure you want to delete the %(object_name)s "%(escaped_object)s"? All of'
     " the following related items will be deleted:"

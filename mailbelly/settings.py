@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import dj_database_url
+from django.templatetags.static import static
 
 from mailbelly import env
 from mailbelly.env import BASE_DIR
@@ -42,6 +43,7 @@ X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -67,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "threads.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -99,7 +102,18 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-UNFOLD = {"SITE_TITLE": "MailBelly", "SITE_HEADER": "MailBelly"}
+UNFOLD = {
+    "SITE_TITLE": "MailBelly",
+    "SITE_HEADER": "MailBelly",
+    "SITE_SYMBOL": "mail",
+    "SITE_URL": None,
+    "SHOW_LANGUAGES": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "mailbelly.sidebar.environment",
+    "SIDEBAR": {"show_search": True, "navigation": "mailbelly.sidebar.navigation"},
+    "STYLES": [lambda _: static("webhooks/staff.css")],
+    "SCRIPTS": [lambda _: static("webhooks/staff.js")],
+}
 
 # --- Database -------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from threads.events import operator_event
 from threads.house import House
 from threads.mail.parse import parse
 from threads.models import IngestRecord, Source
-from threads.sources.base import Copy, Door, SourceError
+from threads.sources.base import Copy, Door, GoneError, SourceError
 from webhooks import faults
 from webhooks.outbox import publish
 
@@ -79,6 +79,38 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
             lease, error="\n".join(tally.errors)[:2000], complete=complete
         )
     return tally
+
+
+def resume(source: Source, options: Options) -> Tally:
+    """Finish what the ledger has and nobody finished; the source itself is not read.
+
+    Raises `SourceBusyError`: then whoever has it finishes it.
+    """
+    lease = sourcelease.acquire(source)
+    tally = Tally()
+    try:
+        _Pass(source, _Shut(), options, lease, tally).finish_what_a_death_left()
+    finally:
+        sourcelease.release(lease, error=source.last_error)
+    return tally
+
+
+class _Shut:
+    """A door that nothing comes through."""
+
+    epoch = ""
+
+    def __init__(self) -> None:
+        self.skipped: Counter[str] = Counter()
+
+    def copies(self) -> Iterator[Copy]:
+        return iter(())
+
+    def read(self, copy: Copy) -> bytes:
+        raise GoneError(copy.ref)
+
+    def done(self, copy: Copy) -> None:
+        """There is nobody to tell; the next pass of the source does."""
 
 
 def batches(arrived: Iterator[ledger.Arrived]) -> Iterator[list[ledger.Arrived]]:

@@ -62,16 +62,22 @@ def compare(
     what has another size than the ledger says: another mail under an old name.
     """
     copies = iter(door.copies())
+    # What this pass has found new, which the ledger may not have yet: ref → sha256.
+    met: dict[str, str] = {}
     while chunk := list(islice(copies, LOOKED_UP_AT_ONCE)):
         known = _known(source, door, [copy.ref for copy in chunk])
         for copy in chunk:
             row = known.get(copy.ref)
-            if row is not None and row[0] == copy.size and not copy.fresh:
+            if copy.ref in met and row is None:
+                row = (-1, _State.SEEN, None)
+            unchanged = row is not None and row[0] == copy.size and not copy.fresh
+            if row is not None and (unchanged or copy.size > limit):
                 yield Known(copy, row[1])
             elif copy.size > limit:
-                yield Known(copy, row[1]) if row else Oversize(copy)
+                met[copy.ref] = ""
+                yield Oversize(copy)
             else:
-                yield from _read(source, door, copy, row)
+                yield from _read(source, door, copy, row, met)
 
 
 def _known(
@@ -84,7 +90,11 @@ def _known(
 
 
 def _read(
-    source: Source, door: Door, copy: Copy, row: tuple[int, str, str | None] | None
+    source: Source,
+    door: Door,
+    copy: Copy,
+    row: tuple[int, str, str | None] | None,
+    met: dict[str, str],
 ) -> Iterator[Arrived | Known | Unreadable]:
     try:
         content = door.read(copy)
@@ -93,18 +103,22 @@ def _read(
     except SourceError as error:
         yield Unreadable(copy, str(error))
         return
+    digest = sha256(content).hexdigest()
     if row is None:
+        met[copy.ref] = digest
         yield Arrived(copy, copy.ref, content)
         return
-    digest = sha256(content).hexdigest()
-    if digest == row[2]:
+    if digest in {row[2], met.get(copy.ref)}:
         yield Known(copy, row[1])
         return
     # Other content under an old name, as after a restore from backup.
     ref = f"{copy.ref}#{digest}"
     if again := _known(source, door, [ref]).get(ref):
         yield Known(copy, again[1])
+    elif ref in met:
+        yield Known(copy, _State.SEEN)
     else:
+        met[ref] = digest
         yield Arrived(copy, ref, content)
 
 

@@ -30,7 +30,15 @@ from threads.mail.identity import dedupe_key
 from threads.mail.limits import clean_text
 from threads.mail.markup import sanitised
 from threads.mail.parsed import Address
-from threads.models import Message, Original, Recipient, Reference, Thread, User
+from threads.models import (
+    Mailbox,
+    Message,
+    Original,
+    Recipient,
+    Reference,
+    Thread,
+    User,
+)
 from threads.place import Place
 from threads.recipients import Recipients, answered_message, reply_recipients
 from webhooks import bell
@@ -95,7 +103,12 @@ def outsiders(thread: Thread, wanted: Reply) -> list[str]:
 
 def smtp_settings(message_or_thread: Message | Thread) -> dict[str, Any]:
     """The mailbox's own server, else the installation's; empty when there is none."""
-    own: dict[str, Any] = message_or_thread.mailbox.smtp or {}
+    return smtp_settings_of(message_or_thread.mailbox)
+
+
+def smtp_settings_of(mailbox: Mailbox) -> dict[str, Any]:
+    """Its own server, else the installation's; empty when there is none."""
+    own: dict[str, Any] = mailbox.smtp or {}
     if own.get("host"):
         return own
     if not settings.EMAIL_HOST:
@@ -198,7 +211,8 @@ def _accept(
         author=author,
         actor=actor.json(),
         envelope_from=thread.mailbox.address,
-        closes=wanted.close,
+        # A later failure opens it again, if this reply is what closed it.
+        closes=wanted.close and thread.status != Thread.Status.CLOSED,
         next_at=now,
     )
     Reference.objects.bulk_create(

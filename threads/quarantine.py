@@ -33,17 +33,18 @@ def put(record: IngestRecord, reason: str, *, token: UUID) -> bool:
     )
     if not mine:
         return False
-    last_line = reason.strip().rpartition("\n")[2][:300]
     mailbox = record.source.mailbox
     publish(
         [
             operator_event(
                 "mail.quarantined",
                 mailbox,
-                cause=f"mail.quarantined:{record.public_id}:{record.attempts}",
+                # A pass judges a mail once; one that is tried again may fail again.
+                cause=f"mail.quarantined:{record.public_id}:{token}",
                 subject=f"A mail for {mailbox.address} could not be understood",
                 text=(
-                    f"{last_line}\n\nThe mail is kept whole in the quarantine"
+                    f"{last_line(reason)[:300]}\n\n"
+                    "The mail is kept whole in the quarantine"
                     f" ({record.public_id}). Try again after an upgrade with:"
                     " manage.py quarantine retry --all"
                 ),
@@ -52,3 +53,30 @@ def put(record: IngestRecord, reason: str, *, token: UUID) -> bool:
         ]
     )
     return True
+
+
+@transaction.atomic
+def release(record: IngestRecord) -> bool:
+    """Once more, by the next pass over its source; `received_at` stays as it was.
+
+    False when it is not in quarantine (any more).
+    """
+    freed = IngestRecord.objects.filter(
+        pk=record.pk, state=IngestRecord.State.QUARANTINED
+    ).update(
+        state=IngestRecord.State.SEEN,
+        attempts=0,
+        token=None,
+        claimed_until=None,
+        updated_at=Now(),
+    )
+    return bool(freed)
+
+
+def last_line(reason: str) -> str:
+    """What a traceback comes to.
+
+    >>> last_line("Traceback …\\nValueError: too deep\\n")
+    'ValueError: too deep'
+    """
+    return reason.strip().rpartition("\n")[2]

@@ -10,10 +10,12 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from threads.mail.limits import clean_text
 from threads.models import Source
 from webhooks.leases import in_seconds
 
 SECONDS = 60
+ERROR_LENGTH = 2_000
 _RENEW_AFTER = 15
 
 
@@ -64,7 +66,11 @@ def acquire(source: Source) -> Lease:
 def release(lease: Lease, *, error: str = "", complete: bool = False) -> None:
     """Give it back, and say how the pass went."""
     source = lease.source
-    said: dict[str, object] = {"last_error": error, "owner": "", "token": None}
+    said: dict[str, object] = {
+        "last_error": clean_text(error, ERROR_LENGTH),
+        "owner": "",
+        "token": None,
+    }
     if complete:
         said["last_pass_at"] = Now()
         if source.first_pass_at is None:

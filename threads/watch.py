@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from django.db import OperationalError, close_old_connections, connection
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+)
 from watchfiles import watch
 
 from threads.arrival import LostClaimError
@@ -35,7 +40,7 @@ def run(
         try:
             _watch(sources, ingest, stop)
             pause = 1.0
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             log.exception("The database is out of reach; trying again in %.0f s", pause)
             connection.close()
             stop.wait(pause)
@@ -79,6 +84,11 @@ def _one(source: Source, ingest: Callable[[Source], Tally]) -> None:
     except (SourceError, SourceBusyError, LostClaimError) as error:
         # The pass has said so in the source's own row; the next sweep tries again.
         log.warning("%s", error)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        # Its own trouble, and of a kind nobody thought of: the others go on.
+        log.exception("%s could not be read", source)
 
 
 def _folders(source: Source) -> list[Path]:

@@ -52,6 +52,7 @@ def recover() -> int:
             state=State.EXHAUSTED, finished_at=Now(), **counted
         )
         again.update(state=State.PENDING, next_at=Now(), **counted)
+        Delivery.objects.filter(pk__in=pks).settle()
     return len(pks)
 
 
@@ -122,6 +123,16 @@ def claim(token: UUID, rooms: Rooms) -> int:
         return 0
     return Delivery.objects.filter(_oldest(picked), state=State.PENDING).update(
         state=State.CLAIMED, token=token, claimed_until=in_seconds(LEASE_SECONDS)
+    )
+
+
+def claim_one(delivery: Delivery, token: UUID) -> bool:
+    """Take this very delivery, whatever its webhook's caps: a person waits for it."""
+    mine = Delivery.objects.filter(due(), pk=delivery.pk)
+    return bool(
+        mine.update(
+            state=State.CLAIMED, token=token, claimed_until=in_seconds(LEASE_SECONDS)
+        )
     )
 
 

@@ -9,6 +9,7 @@ import threading
 from collections import Counter, defaultdict
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic, sleep, time
 from uuid import UUID, uuid4
 
@@ -21,8 +22,15 @@ from django.db import (
 )
 from django.utils import timezone
 
-from webhooks import bell, faults, results, signing, stopping
-from webhooks.claims import LEASE_SECONDS, Rooms, claim, recover, work
+from webhooks import bell, claims, faults, results, signing, stopping
+from webhooks.claims import (
+    LEASE_SECONDS,
+    Rooms,
+    claim,
+    claim_one,
+    recover,
+    work,
+)
 from webhooks.fields import UnreadableSecretError
 from webhooks.leases import Lease
 from webhooks.models import Delivery, Secret, Webhook
@@ -73,6 +81,34 @@ def drain(*, budget_seconds: float, lease: str = "") -> Drained:
 def overdue(seconds: float) -> bool:
     """Whether something that can be sent has been due for so long."""
     return work(within=-seconds)
+
+
+def waiting_since() -> datetime | None:
+    """Since when the oldest delivery that could be sent has been due."""
+    return claims.oldest_due()
+
+
+def deliver_now(delivery: Delivery, *, wait_seconds: float = 20.0) -> Delivery:
+    """Send this one in this thread, by the same lease and guard as all others.
+
+    When a worker was faster, its attempt is waited for. Not to be called in a
+    transaction. The delivery comes back as it is then.
+    """
+    until = monotonic() + wait_seconds
+    token = uuid4()
+    ends = monotonic() + LEASE_SECONDS
+    if claim_one(delivery, token):
+        drain = _Drain(until, lease=None)
+        _record([drain.send(job) for job in _load(token, ends)])
+    else:
+        before = delivery.attempts
+        while monotonic() < until:
+            delivery.refresh_from_db()
+            if delivery.attempts > before:
+                break
+            sleep(CLAIM_SECONDS)
+    delivery.refresh_from_db()
+    return delivery
 
 
 class _Drain:
@@ -173,9 +209,9 @@ class _Drain:
         for job in _load(token, self.claimed_at + LEASE_SECONDS):
             if job.lane == Lane.PROMPT and job.webhook_pk not in self.prompt:
                 job.lane = Lane.UNKNOWN
-            self.flying[self.pool.submit(self._send, job)] = job
+            self.flying[self.pool.submit(self.send, job)] = job
 
-    def _send(self, job: Job) -> Result:
+    def send(self, job: Job) -> Result:
         """In a sender thread: HTTP only, and no exception, whatever happens."""
         started_at = timezone.now()
         job.begun = monotonic()

@@ -9,6 +9,9 @@ from typing import Any
 TEXT_BYTES = 65_536
 BODY_BYTES = 262_144
 LIST_ITEMS = 100
+# What a message says, beside the flat body_text; bytes of UTF-8.
+_MESSAGE_TEXTS = {"reply_text": TEXT_BYTES, "signature_text": 4_096}
+_FIRST_CUT = ("signature_text", "reply_text", "body_text")
 
 
 def cut(text: str, limit: int) -> str:
@@ -43,44 +46,40 @@ def render(
 
     `flat` are the seven keys in their order; `beside` id, sequence, mailbox and
     domain; `data` thread, message, actor, changes, error. `bare` has no text: an
-    empty body_text and no reply_text.
+    empty body_text, no reply_text and no signature_text.
     """
-    text = "" if bare else cut(flat["body_text"], TEXT_BYTES)
     rest = deepcopy(dict(data))
     message = rest.get("message")
-    reply = ""
+    texts = {"body_text": "" if bare else cut(flat["body_text"], TEXT_BYTES)}
+    full = {"body_text": flat["body_text"]}
     if isinstance(message, dict):
-        reply = "" if bare else cut(message.get("reply_text", ""), TEXT_BYTES)
-        if bare:
-            message.pop("reply_text", None)
+        for name, limit in _MESSAGE_TEXTS.items():
+            full[name] = message.pop(name, "")
+            texts[name] = "" if bare else cut(full[name], limit)
         for key, value in message.items():
             if isinstance(value, list):
                 message[key] = value[:LIST_ITEMS]
-    truncated = not bare and text != flat["body_text"]
 
     def body() -> bytes:
         if isinstance(message, dict) and not bare:
-            message["reply_text"] = reply
+            message.update((name, texts[name]) for name in _MESSAGE_TEXTS)
         whole = {
             **flat,
-            "body_text": text,
+            "body_text": texts["body_text"],
             **beside,
-            "truncated": truncated,
+            "truncated": not bare and texts != full,
             **rest,
         }
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode(
             "utf-8", "replace"
         )
 
-    if isinstance(message, dict) and not bare:
-        truncated = truncated or reply != data["message"].get("reply_text", "")
     rendered = body()
-    while len(rendered) > BODY_BYTES and (reply or text):
+    while len(rendered) > BODY_BYTES:
         # JSON escapes make text longer than its bytes: halve until it fits.
-        truncated = True
-        if reply:
-            reply = cut(reply, len(reply.encode()) // 2)
-        else:
-            text = cut(text, len(text.encode()) // 2)
+        longest = next((name for name in _FIRST_CUT if texts.get(name)), "")
+        if not longest:
+            break
+        texts[longest] = cut(texts[longest], len(texts[longest].encode()) // 2)
         rendered = body()
     return rendered

@@ -179,11 +179,9 @@ def record(results: Sequence[Result]) -> None:
     if failed:
         _record_failures(failed)
     _release([result for result in mine if result.outcome is None])
-    _settle(
-        [r.job.delivery_pk for r in mine if not r.success],
-        [w for w in webhooks.values() if w.deleted_at is not None],
-        [w for w in webhooks.values() if w.state != Webhook.State.ACTIVE],
-    )
+    if any(w.deleted_at or w.state != Webhook.State.ACTIVE for w in webhooks.values()):
+        unfinished = [r.job.delivery_pk for r in mine if not r.success]
+        Delivery.objects.filter(pk__in=unfinished).settle()
     told = [
         _switch_off(webhook)
         for pk, webhook in webhooks.items()
@@ -195,17 +193,6 @@ def record(results: Sequence[Result]) -> None:
 def _release(unsent: list[Result]) -> None:
     if unsent:
         _update(unsent, state=State.PENDING)
-
-
-def _settle(pks: list[int], deleted: list[Webhook], idle: list[Webhook]) -> None:
-    """What is not to be tried again, as its webhook went away or paused meanwhile."""
-    waiting = Delivery.objects.filter(pk__in=pks, state=State.PENDING)
-    if deleted:
-        waiting.filter(webhook__in=deleted).update(
-            state=State.CANCELLED, finished_at=Now()
-        )
-    if idle:
-        waiting.filter(webhook__in=idle).update(state=State.HELD)
 
 
 def _update(results: Iterable[Result], **values: Any) -> None:

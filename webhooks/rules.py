@@ -68,15 +68,20 @@ def check(values: Mapping[str, Any]) -> Checked:
                 _("Allowed: %s") % allowed,
             )
     checked = {name: _CHECKS[name](value) for name, value in values.items()}
-    names = {header.lower() for header in checked.get("headers") or {}}
-    if checked.get("basic_auth") and "authorization" in names:
+    check_authorization(checked.get("headers"), checked.get("basic_auth"))
+    warnings = _judge_url(checked["url"]) if "url" in checked else []
+    return Checked(checked, warnings)
+
+
+def check_authorization(headers: Mapping[str, str] | None, basic_auth: object) -> None:
+    """Both would be the same header."""
+    names = {header.lower() for header in headers or {}}
+    if basic_auth and "authorization" in names:
         raise InvalidWebhookError(
             "headers",
             "reserved_header",
             _("Basic auth and an Authorization header exclude each other."),
         )
-    warnings = _judge_url(checked["url"]) if "url" in checked else []
-    return Checked(checked, warnings)
 
 
 def check_url(url: str) -> list[str]:
@@ -143,11 +148,19 @@ def check_headers(headers: object) -> dict[str, str]:
             raise InvalidWebhookError(
                 "headers", "reserved_header", _("%s may not be set.") % name
             )
-        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        if (
+            not isinstance(value, str)
+            or not _HEADER_VALUE.fullmatch(value)
+            or value != value.strip()
+        ):
             raise InvalidWebhookError(
                 "headers",
                 "invalid",
-                _("The value of %s is not one line of printable ASCII.") % name,
+                _(
+                    "The value of %s is not one line of printable ASCII without"
+                    " blanks around it."
+                )
+                % name,
             )
     return headers
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 
 from webhooks import bell
 from webhooks.models import Delivery, Secret, Webhook
-from webhooks.rules import Checked, check
+from webhooks.rules import Checked, check, check_authorization
 
 
 def create(values: Mapping[str, Any]) -> tuple[Webhook, Secret]:
@@ -28,15 +28,22 @@ def add(checked: Checked) -> tuple[Webhook, Secret]:
 
 def change(webhook: Webhook, values: Mapping[str, Any]) -> Webhook:
     """Raises `InvalidWebhookError`. A change of state moves its deliveries."""
-    checked = check(values)
-    with transaction.atomic():
-        locked = _locked(webhook)
-        old = locked.state
-        for name, value in checked.values.items():
-            setattr(locked, name, value)
-        locked.save()
-        if locked.state != old:
-            locked = _enter(locked, Webhook.State(locked.state))
+    return amend(webhook, check(values))
+
+
+@transaction.atomic
+def amend(webhook: Webhook, checked: Checked) -> Webhook:
+    """What `check` has let through, written over what was there."""
+    locked = _locked(webhook)
+    old = locked.state
+    for name, value in checked.values.items():
+        setattr(locked, name, value)
+    check_authorization(locked.headers, locked.basic_auth)
+    locked.save()
+    if {"domains", "mailboxes"} & set(checked.values):
+        _cancel_what_it_no_longer_hears(locked)
+    if locked.state != old:
+        locked = _enter(locked, Webhook.State(locked.state))
     return locked
 
 
@@ -60,10 +67,28 @@ def _enter(webhook: Webhook, state: Webhook.State) -> Webhook:
     return webhook
 
 
+def _cancel_what_it_no_longer_hears(webhook: Webhook) -> None:
+    """Whoever may read it now need not be meant by what was kept for it."""
+    live = Delivery.objects.filter(
+        webhook=webhook, state__in=[Delivery.State.PENDING, Delivery.State.HELD]
+    )
+    foreign = Q()
+    if webhook.domains:
+        foreign |= ~Q(event__domain__in=webhook.domains)
+    if webhook.mailboxes:
+        foreign |= ~Q(event__mailbox__in=webhook.mailboxes)
+    if foreign:
+        # A test goes where it was sent to.
+        live.filter(foreign, event__position__isnull=False).update(
+            state=Delivery.State.CANCELLED, finished_at=Now()
+        )
+
+
 @transaction.atomic
 def delete(webhook: Webhook) -> None:
-    """Told nothing any more; what it was told stays readable."""
+    """Told nothing any more; what it was told stays readable, its secrets go."""
     Webhook.objects.filter(pk=webhook.pk, deleted_at=None).update(deleted_at=Now())
+    Secret.objects.filter(webhook=webhook).delete()
     Delivery.objects.filter(
         webhook=webhook, state__in=[Delivery.State.PENDING, Delivery.State.HELD]
     ).update(state=Delivery.State.CANCELLED, finished_at=Now())

@@ -15,7 +15,7 @@ from api.pagination import Place, page
 from api.parameters import Parameters, invalid
 from api.views.base import View, described
 from threads.models import Mailbox
-from webhooks import outbox, rules, subscriptions
+from webhooks import outbox, rotation, rules, subscriptions
 from webhooks.catalogue import EVENTS, TEST
 from webhooks.models import Delivery, Webhook
 from webhooks.serializers import delivery_json, webhook_json
@@ -136,6 +136,21 @@ class WebhookTest(View):
 
         def act() -> Response:
             return Response(_fresh(outbox.test(webhook, kind)), status=202)
+
+        return self.once(act)
+
+
+class WebhookRotation(View):
+    scopes: ClassVar = {"POST": "webhooks:manage"}
+
+    @described("WebhookWithSecret")
+    def post(self, request: Request, webhook_id: str) -> HttpResponse:
+        """Renew the secret; the old one keeps signing beside it for 24 hours."""
+        Parameters(request, ())
+        webhook = visible(self.key, webhook_id)
+
+        def act() -> Response:
+            return Response(webhook_json(webhook, secret=rotation.rotate(webhook)))
 
         return self.once(act)
 

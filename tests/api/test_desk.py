@@ -139,7 +139,8 @@ def test_a_key_sees_its_own_domains_only_on_every_route(key, arrive):
         path = "/api/v1/" + str(route.pattern)
         for name in names:
             path = path.replace(f"<str:{name}>", ids[name])
-        method = "post" if path.endswith(("reply", "test", "replay")) else "get"
+        posts = ("reply", "test", "replay", "rotate-secret")
+        method = "post" if path.endswith(posts) else "get"
         answer = getattr(bound, method)(
             path,
             {"body": "x"} if "reply" in path else {},

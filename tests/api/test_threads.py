@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from api.models import ApiKey, RateWindow
+from api.models import ApiKey, IdempotencyKey, RateWindow
 from tests.mailservers import smtp_server
 from threads import smtp
 from threads.models import Mailbox, Message, Thread, User
@@ -240,6 +240,18 @@ def test_an_idempotency_key_makes_one_mail_of_two_requests(client, arrive, setti
     assert Message.objects.filter(direction="outbound").count() == 1
     assert post("Anders").status_code == 422
     assert post("Anders", "é").status_code == 400
+
+
+def test_a_kept_answer_does_not_hold_a_secret_in_clear(client):
+    want = {"url": "http://127.0.0.1:9999/", "events": ["message.received"]}
+    once = {"HTTP_IDEMPOTENCY_KEY": "a"}
+    first, again = (
+        client.post("/api/v1/webhooks", want, format="json", **once) for _ in range(2)
+    )
+    assert first.json() == again.json()
+    assert again["Idempotent-Replayed"] == "true"
+    stored = bytes(IdempotencyKey.objects.get().body)
+    assert first.json()["secret"].encode() not in stored
 
 
 def test_replies_are_refused_with_the_mend(client, key, arrive, settings):

@@ -194,6 +194,18 @@ def test_closing_with_a_reply_closes_at_once_and_a_failure_opens_again(thread):
     assert Message.objects.latest("pk").error_detail == "5.1.1 unknown"
 
 
+def test_a_failed_reply_opens_no_thread_that_it_did_not_close(thread):
+    asked = thread()
+    lifecycle.change(asked.pk, actor=SYSTEM, changes=lifecycle.Changes(status="closed"))
+    with smtp_server(answer="554 no") as sink:
+        use(sink)
+        answer(asked, close=True)
+        smtp.send_due()
+    asked.refresh_from_db()
+    assert asked.status == "closed"
+    assert "thread.reopened" not in told()
+
+
 def test_a_temporary_refusal_is_tried_again_later(thread):
     asked = thread()
     with smtp_server(answer="451 4.3.0 busy") as sink:

@@ -301,6 +301,50 @@ def test_paused_or_deleted_while_it_was_sent(webhook, publish):
     assert states() == {"held": 1, "cancelled": 1}
 
 
+@pytest.mark.parametrize(
+    ("leave", "state"),
+    [
+        (subscriptions.delete, "cancelled"),
+        (lambda hook: subscriptions.change(hook, {"state": "paused"}), "held"),
+    ],
+)
+def test_a_lease_that_is_lost_after_its_webhook_went_away(
+    webhook, publish, leave, state
+):
+    hook = webhook("http://127.0.0.1:9999/")
+    publish()
+    token = uuid4()
+    assert claim(token, Rooms(room=9, unknown=9, failing=9))
+    leave(hook)
+    Delivery.objects.update(claimed_until=in_seconds(-1))
+    recover()
+    assert states() == {state: 1}
+
+
+def test_a_narrowed_webhook_gets_nothing_that_was_kept_from_elsewhere(webhook, publish):
+    hook = webhook("http://127.0.0.1:9999/", domains=["shop.nl", "ander.nl"])
+    subscriptions.change(hook, {"state": "paused"})
+    publish()
+    subscriptions.change(hook, {"domains": ["ander.nl"]})
+    assert states() == {"cancelled": 1}
+
+
+def test_a_long_signature_is_cut_before_the_text(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url)
+        long = "😀" * 90_000
+        publish(
+            body_text="Hallo, mijn vraag\n",
+            data={"message": {"reply_text": "Hallo\n", "signature_text": long}},
+        )
+        run()
+    event = json.loads(receiver.requests[0][2])
+    assert event["body_text"] == "Hallo, mijn vraag\n"
+    assert event["message"]["reply_text"] == "Hallo\n"
+    assert event["truncated"]
+    assert len(receiver.requests[0][2]) < 262_144
+
+
 def test_410_is_told_to_whoever_listens_for_it(webhook, publish):
     with receiving((410, {}, b"")) as gone, receiving() as operator:
         webhook(gone.url)

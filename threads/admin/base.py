@@ -30,8 +30,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        """`admin_url` names rows by their public id."""
-        return super().get_object(request, object_id, from_field or "public_id")
+        """`admin_url` names rows by their public id, the site's own lists by key."""
+        if from_field is None and not object_id.isdecimal():
+            from_field = "public_id"
+        return super().get_object(request, object_id, from_field)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         return to_field == "public_id" or super().to_field_allowed(request, to_field)

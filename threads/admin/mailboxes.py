@@ -2,20 +2,45 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import (
+    UnfoldAdminExpandableTextareaWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from threads.models import Alias, Mailbox, Source
+from threads.outbound import smtp_settings_of
+from threads.probes import Finding, try_smtp, try_source
 from threads.sources.base import SourceError
 from threads.sources.maildir import Maildir
+from webhooks.admin.base import Buttons, WithoutTransaction, column
+from webhooks.admin.places import KNOWN
+from webhooks.fields import UnreadableSecretError
 
 if TYPE_CHECKING:
-    _SourceForm = ModelForm[Source]
+    _SourceForm = forms.ModelForm[Source]
+    _MailboxForm = forms.ModelForm[Mailbox]
 else:
-    _SourceForm = ModelForm
+    _SourceForm = _MailboxForm = forms.ModelForm
+
+_HIGHEST_PORT = 65_535
+
+
+def _say(request: HttpRequest, finding: Finding) -> None:
+    tell = messages.success if finding.ok else messages.error
+    tell(request, finding.text)
+
+
+# --- Mailboxes --------------------------------------------------------------------
 
 
 class AliasInline(TabularInline):  # type: ignore[misc]
@@ -23,7 +48,174 @@ class AliasInline(TabularInline):  # type: ignore[misc]
     extra = 0
 
 
+class MailboxForm(_MailboxForm):
+    authserv_ids = forms.CharField(
+        label=_("Trusted authserv-ids"),
+        required=False,
+        widget=UnfoldAdminExpandableTextareaWidget({"placeholder": "mx.example.com"}),
+        help_text=_(
+            "The names that your own mail servers write in Authentication-Results,"
+            " separated by commas or lines. Only their verdict on a sender counts."
+        ),
+    )
+    smtp_host = forms.CharField(
+        label=_("Server"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"placeholder": "smtp.example.com"}),
+        help_text=_("Empty: replies leave by the server of the installation."),
+    )
+    smtp_port = forms.IntegerField(
+        label=_("Port"),
+        required=False,
+        initial=587,
+        min_value=1,
+        max_value=_HIGHEST_PORT,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    smtp_tls = forms.ChoiceField(
+        label=_("Security"),
+        required=False,
+        initial="starttls",
+        choices=[
+            ("starttls", "STARTTLS"),
+            ("ssl", "SSL/TLS"),
+            ("none", _("none (only on your own machine)")),
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    smtp_username = forms.CharField(
+        label=_("User name"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+    )
+    smtp_password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
+        help_text=_("Never shown. Leave it empty to keep the old one."),
+    )
+
+    class Meta:
+        model = Mailbox
+        fields = ("address", "name", "strict")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        ids = self.instance.trusted_authserv_ids or []
+        self.fields["authserv_ids"].initial = "\n".join(ids)
+        try:
+            self.smtp: dict[str, Any] = dict(self.instance.smtp or {})
+        except UnreadableSecretError:
+            # The page must open, or nobody could give it a new password.
+            self.smtp = {}
+        for name in ("host", "port", "tls", "username"):
+            if self.smtp.get(name):
+                self.fields[f"smtp_{name}"].initial = self.smtp[name]
+
+    def clean_authserv_ids(self) -> list[str]:
+        words = self.cleaned_data["authserv_ids"].replace(",", " ").lower().split()
+        return list(dict.fromkeys(words))
+
+    def save(self, commit: bool = True) -> Mailbox:  # noqa: FBT001, FBT002 -- Django's
+        mailbox = self.instance
+        mailbox.trusted_authserv_ids = self.cleaned_data["authserv_ids"]
+        mailbox.smtp = self._server()
+        saved: Mailbox = super().save(commit)
+        return saved
+
+    def _server(self) -> dict[str, Any]:
+        """As the encrypted column holds it; an empty host means none of its own."""
+        data = self.cleaned_data
+        if not data.get("smtp_host"):
+            return {}
+        username = data.get("smtp_username") or ""
+        kept = self.smtp.get("password", "") if username else ""
+        return {
+            "host": data["smtp_host"].strip(),
+            "port": data.get("smtp_port") or 587,
+            "tls": data.get("smtp_tls") or "starttls",
+            "username": username,
+            "password": data.get("smtp_password") or kept,
+        }
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(Buttons, ModelAdmin):  # type: ignore[misc]
+    form = MailboxForm
+    add_label = _("New mailbox")
+    change_form_template = "admin/threads/mailbox/change_form.html"
+    list_display = ("address", "name", "domain", "sends_by")
+    search_fields = ("address", "name")
+    inlines: ClassVar = [AliasInline]
+    fieldsets = (
+        (None, {"fields": ("address", "name")}),
+        (_("Threads"), {"fields": ("strict", "authserv_ids")}),
+        (
+            _("Sending (SMTP)"),
+            {
+                "fields": (
+                    "smtp_host",
+                    "smtp_port",
+                    "smtp_tls",
+                    "smtp_username",
+                    "smtp_password",
+                )
+            },
+        ),
+    )
+    buttons: ClassVar = {"test_smtp": _("SMTP was tested.")}
+
+    @column(_("sends by"))
+    def sends_by(self, obj: Mailbox) -> str:
+        try:
+            own = (obj.smtp or {}).get("host")
+        except UnreadableSecretError:
+            return gettext("can't be decrypted")
+        return own or gettext("the installation's server")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (mailbox := kwargs.get("obj")) is not None:
+            context["sources"] = mailbox.sources.order_by("-active", "pk")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def test_smtp(self, request: HttpRequest, mailbox: Mailbox) -> None:
+        try:
+            server = smtp_settings_of(mailbox)
+        except UnreadableSecretError as error:
+            messages.error(request, str(error))
+            return
+        if not server:
+            messages.error(
+                request,
+                gettext("There is no SMTP server: set one here, or EMAIL_HOST."),
+            )
+            return
+        _say(request, try_smtp(server))
+
+
+# --- Sources ----------------------------------------------------------------------
+
+
 class SourceForm(_SourceForm):
+    """Only kinds that can be read are offered; each says what its place is."""
+
+    kind = forms.ChoiceField(
+        label=_("Kind"),
+        choices=[(Source.Kind.MAILDIR.value, Source.Kind.MAILDIR.label)],
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "location" in self.fields:
+            self.fields["location"].label = _("Folder")
+            self.fields["location"].help_text = _(
+                "The full path of a Maildir: the folder that holds cur, new and tmp."
+            )
+
     def clean(self) -> dict[str, Any]:
         """A source that can't be opened is refused now, not at night."""
         cleaned = super().clean() or {}
@@ -32,29 +224,20 @@ class SourceForm(_SourceForm):
                 Maildir(cleaned["location"])
             except SourceError as error:
                 raise ValidationError({"location": error.said(gettext)}) from error
+        if cleaned.get("start") == Source.Start.SINCE and not cleaned.get("since"):
+            self.add_error("since", gettext("Say since when."))
         return cleaned
 
 
-class SourceInline(TabularInline):  # type: ignore[misc]
-    model = Source
-    form = SourceForm
-    extra = 0
-    fields = ("kind", "location", "active", "start", "since", "report_old")
-
-
-@admin.register(Mailbox)
-class MailboxAdmin(ModelAdmin):  # type: ignore[misc]
-    list_display = ("address", "name", "domain")
-    search_fields = ("address", "name")
-    inlines: ClassVar = [AliasInline, SourceInline]
-    fields = ("address", "name", "trusted_authserv_ids", "strict")
-
-
 @admin.register(Source)
-class SourceAdmin(ModelAdmin):  # type: ignore[misc]
+class SourceAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[misc]
     form = SourceForm
-    list_display = ("location", "mailbox", "kind", "active", "last_pass_at")
-    list_filter = ("active", "kind")
+    add_label = _("New source")
+    change_form_template = "admin/threads/source/change_form.html"
+    list_display = ("location", "mailbox", "kind", "health", "last_pass_at")
+    list_filter = ("active", "kind", "mailbox")
+    list_select_related = ("mailbox",)
+    search_fields = ("location", "mailbox__address")
     fields = (
         "mailbox",
         "kind",
@@ -63,7 +246,38 @@ class SourceAdmin(ModelAdmin):  # type: ignore[misc]
         "start",
         "since",
         "report_old",
-        "last_pass_at",
-        "last_error",
     )
-    readonly_fields = ("last_pass_at", "last_error")
+    conditional_fields: ClassVar = {"since": "start == 'since'"}
+    buttons: ClassVar = {"test_connection": _("The connection was tested.")}
+
+    @column(
+        _("state"),
+        label={"ok": "success", "new": "info", "error": "danger", "off": "default"},
+    )
+    def health(self, obj: Source) -> tuple[str, str]:
+        if not obj.active:
+            return "off", gettext("switched off")
+        if obj.last_error:
+            return "error", gettext("error")
+        if obj.last_pass_at is None:
+            return "new", gettext("not fetched yet")
+        return "ok", gettext("works")
+
+    def test_connection(self, request: HttpRequest, source: Source) -> None:
+        _say(request, try_source(source))
+
+
+# --- What webhooks may be bound to --------------------------------------------------
+
+
+def _addresses() -> list[str]:
+    return list(Mailbox.objects.order_by("address").values_list("address", flat=True))
+
+
+def domains() -> list[str]:
+    known = Mailbox.objects.order_by("domain").values_list("domain", flat=True)
+    return list(known.distinct())
+
+
+KNOWN.mailboxes = _addresses
+KNOWN.domains = domains

@@ -1,12 +1,14 @@
 """A mail of ours, frozen: the bytes that are stored, sent, and sent again."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address as HeaderAddress
+from email.header import Header
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
+from email.parser import BytesHeaderParser
+from email.policy import SMTP, compat32
+from email.utils import format_datetime, quote
 
 from threads.mail import limits
 from threads.mail.addresses import normalise
@@ -15,6 +17,9 @@ from threads.mail.parsed import Address
 # Folded and encoded for every relay: no line over 998, CRLF only, ASCII headers.
 _POLICY = SMTP.clone(cte_type="7bit", max_line_length=78)
 _REFERENCES = 20
+# A longer one can't be folded, and is encoded for that.
+_LONGEST_WORD = 60
+_SPECIAL = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,28 +39,42 @@ class Outgoing:
 
 
 def compose(mail: Outgoing) -> bytes:
-    """MIME with CRLF line ends; Bcc never stands in it. Raises `ValueError`."""
-    built = EmailMessage(policy=_POLICY)
-    built["From"] = _header(mail.from_)
-    built["To"] = tuple(_header(person) for person in mail.to)
-    if mail.cc:
-        built["Cc"] = tuple(_header(person) for person in mail.cc)
-    built["Subject"] = limits.clean_line(mail.subject, limits.SUBJECT)
-    built["Date"] = format_datetime(mail.date)
+    """MIME with CRLF line ends; Bcc never stands in it. Raises `ValueError`.
+
+    Headers are written here: the library decodes what looks like an encoded word in
+    plain text, and with it line ends that a stranger hid in his name.
+    """
+    subject = limits.clean_line(mail.subject, limits.SUBJECT)
+    lines = [
+        _ids("Message-ID", [mail.message_id]),
+        _ids("In-Reply-To", [mail.in_reply_to]),
+        _ids("References", mail.references),
+        _people("From", [mail.from_]),
+        _people("To", mail.to),
+        _people("Cc", mail.cc),
+        f"Subject: {_words('Subject', subject)}",
+        f"Date: {format_datetime(mail.date)}",
+    ]
     if mail.auto:
-        built["Auto-Submitted"] = "auto-generated"
-        built["X-Auto-Response-Suppress"] = "All"
+        lines += ["Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: All"]
+    lines = [line for line in lines if line]
+    composed = "".join(f"{line}\r\n" for line in lines).encode("ascii") + _body(mail)
+    wanted = [line.partition(":")[0] for line in lines]
+    found = BytesHeaderParser(policy=compat32).parsebytes(composed).keys()
+    if [name for name in found if not name.startswith(("Content-", "MIME-"))] != wanted:
+        raise ValueError("The mail's headers would say more than was asked.")
+    return composed
+
+
+def _body(mail: Outgoing) -> bytes:
+    """The headers of MIME, a blank line, and the text."""
+    built = EmailMessage(policy=_POLICY)
     built.set_content(_lines(mail.body_text), cte="quoted-printable")
     if mail.body_html:
         built.add_alternative(
             _lines(mail.body_html), subtype="html", cte="quoted-printable"
         )
-    identity = (
-        _ids("Message-ID", [mail.message_id])
-        + _ids("In-Reply-To", [mail.in_reply_to])
-        + _ids("References", mail.references)
-    )
-    return identity + built.as_bytes()
+    return built.as_bytes()
 
 
 def reply_subject(subject: str) -> str:
@@ -83,28 +102,54 @@ def reference_chain(references: Sequence[str]) -> list[str]:
     return chain
 
 
-def _ids(name: str, ids: Sequence[str]) -> bytes:
-    """One id a line (RFC 5322 section 3.6.4), as it came.
+def _ids(name: str, ids: Sequence[str]) -> str:
+    """One id a line (RFC 5322 section 3.6.4), as it came; "" without any.
 
-    The library would turn a long one into encoded words, which nobody recognises; an
-    id that is not ASCII can't stand in a header at all.
+    An id that is not ASCII can't stand in a header at all.
     """
     clean = [limits.message_id(one) for one in ids]
     kept = [f"<{one}>" for one in clean if one and one.isascii()]
-    folded = "\r\n ".join(kept)
-    return f"{name}: {folded}\r\n".encode() if kept else b""
+    return f"{name}: " + "\r\n ".join(kept) if kept else ""
 
 
-def _header(person: Address) -> HeaderAddress:
-    local, _, domain = normalise(person.address).rpartition("@")
-    if not local or not local.isascii():
+def _people(name: str, people: Sequence[Address]) -> str:
+    """An address a line (RFC 5322 section 3.4)."""
+    if not people:
+        return ""
+    return f"{name}: " + ",\r\n ".join(_person(one) for one in people)
+
+
+def _person(person: Address) -> str:
+    plain = normalise(person.address)
+    if not plain or not plain.isascii():
         raise ValueError(
             f"{person.address!r} is not an address that can be written to."
         )
-    return HeaderAddress(
-        display_name=limits.clean_line(person.name, limits.NAME),
-        username=local,
-        domain=domain,
+    shown = limits.clean_line(person.name, limits.NAME)
+    if not shown:
+        return plain
+    if _is_plain(shown):
+        return (
+            f'"{quote(shown)}" <{plain}>'
+            if _SPECIAL.search(shown)
+            else (f"{shown} <{plain}>")
+        )
+    return f"{_words('', shown)} <{plain}>"
+
+
+def _words(name: str, text: str) -> str:
+    """As it is, or in encoded words (RFC 2047), folded."""
+    charset = "us-ascii" if _is_plain(text) else "utf-8"
+    header = Header(text, charset, maxlinelen=76, header_name=name or "Resent-From")
+    return header.encode(linesep="\r\n")
+
+
+def _is_plain(text: str) -> bool:
+    """Fit to stand unencoded: nothing that a reader takes for an encoded word."""
+    return (
+        text.isascii()
+        and "=?" not in text
+        and all(len(word) <= _LONGEST_WORD for word in text.split(" "))
     )
 
 

@@ -18,16 +18,23 @@ from webhooks.wording import marked as _
 
 _LONGEST_REF = 500
 _GONE = {errno.ENOENT, errno.ESTALE}
+# File systems without hard links.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
+
+
+def shown(path: str | Path) -> str:
+    """A path for people and databases: bytes that are no UTF-8 become escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text.replace("\x00", "\\x00")
 
 
 def reference(name: str) -> str:
-    """The base name as text: bytes that are no UTF-8 become escapes.
+    """The base name as text.
 
     >>> reference("1700000000.M1P2.host:2,S")
     '1700000000.M1P2.host'
     """
-    base = os.fsencode(name.partition(":")[0]).decode("utf-8", "backslashreplace")
-    base = base.replace("\x00", "\\x00")
+    base = shown(name.partition(":")[0])
     if len(base) > _LONGEST_REF:
         digest = sha256(base.encode()).hexdigest()
         base = f"{base[: _LONGEST_REF - 65]}#{digest}"
@@ -50,28 +57,27 @@ class Maildir:
         except PermissionError:
             known = True  # listing it will tell
         if not known:
-            folders = [str(self.path / name) for name in ("cur", "new", "tmp")]
+            folders = [shown(self.path / name) for name in ("cur", "new", "tmp")]
             raise SourceError(
                 _(
                     "%(path)s is not a Maildir: it has no folder %(folder)s/."
                     " Make one with: mkdir -p %(folders)s"
                 ),
                 permanent=True,
-                path=self.path,
+                path=shown(self.path),
                 folder=folder.name,
                 folders=" ".join(folders),
             )
 
     def copies(self) -> Iterator[Copy]:
-        """`new/` first: what moves to `cur/` meanwhile is met there, not missed."""
+        """`new/` first: what moves to `cur/` meanwhile is met there, not missed.
+
+        One ref may come twice: met in both places, or two files whose names differ
+        in their flags only.
+        """
         self.skipped.clear()
-        fresh = sorted(self._listed("new", fresh=True), key=lambda copy: copy.ref)
-        yield from fresh
-        met = {copy.ref for copy in fresh}
-        for copy in sorted(self._listed("cur", fresh=False), key=lambda c: c.ref):
-            if copy.ref not in met:
-                met.add(copy.ref)
-                yield copy
+        yield from sorted(self._listed("new", fresh=True), key=lambda copy: copy.ref)
+        yield from sorted(self._listed("cur", fresh=False), key=lambda copy: copy.ref)
 
     def _listed(self, folder: str, *, fresh: bool) -> Iterator[Copy]:
         try:
@@ -118,21 +124,25 @@ class Maildir:
                 raise self._unreadable(path, error) from error
 
     def done(self, copy: Copy) -> None:
-        """`new/x` becomes `cur/x:2,`; a reader who was faster has done our work."""
+        """`new/x` becomes `cur/x:2,`; a reader who was faster has done our work.
+
+        Another mail that has that name already is never overwritten: then this one
+        stays in `new/`, and the ledger knows it there.
+        """
         if not copy.fresh:
             return
         old = self.path / copy.place
         info = "" if ":" in old.name else ":2,"
         try:
             with suppress(FileNotFoundError):
-                old.rename(self.path / "cur" / f"{old.name}{info}")
+                _move(old, self.path / "cur" / f"{old.name}{info}")
         except OSError as error:
             raise SourceError(
                 _(
                     "%(path)s is stored, but can't be moved to cur/: %(reason)s."
                     " Give this user write permission on the Maildir."
                 ),
-                path=old,
+                path=shown(old),
                 reason=error.strerror,
             ) from error
 
@@ -142,9 +152,24 @@ class Maildir:
                 "%(path)s can't be read: %(reason)s."
                 " Give this user read and write permission on the Maildir."
             ),
-            path=path,
+            path=shown(path),
             reason=error.strerror,
         )
+
+
+def _move(old: Path, new: Path) -> None:
+    """A rename that replaces nothing."""
+    try:
+        new.hardlink_to(old)
+    except FileExistsError:
+        if not new.samefile(old):
+            return
+    except OSError as error:
+        if error.errno not in _NO_LINKS or os.path.lexists(new):
+            raise
+        old.rename(new)
+        return
+    old.unlink(missing_ok=True)
 
 
 def _no_mail(status: os.stat_result) -> str:

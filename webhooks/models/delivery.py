@@ -13,6 +13,18 @@ from webhooks.models.event import Event, EventBody
 from webhooks.models.webhook import Webhook
 
 
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def settle(self) -> None:
+        """Not to be tried again: the webhook went away, or is not active any more."""
+        waiting = self.filter(state=Delivery.State.PENDING)
+        waiting.filter(webhook__deleted_at__isnull=False).update(
+            state=Delivery.State.CANCELLED, finished_at=Now()
+        )
+        waiting.exclude(webhook__state=Webhook.State.ACTIVE).update(
+            state=Delivery.State.HELD
+        )
+
+
 class Delivery(models.Model):
     class State(models.TextChoices):
         PENDING = "pending", pgettext_lazy("delivery", "pending")
@@ -49,6 +61,8 @@ class Delivery(models.Model):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     finished_at = models.DateTimeField(null=True)
+
+    objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("delivery")

@@ -1,0 +1,127 @@
+"""What pages of the staff site share: buttons that post, and pages that only show."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def column(
+    title: Any, *, ordering: str = "", label: Any = None
+) -> Callable[[_Method], _Method]:
+    """A column of a list: its title, the field it sorts by, colours by value."""
+    mark: Callable[[_Method], _Method] = display(
+        description=title, ordering=ordering or None, label=label
+    )
+    return mark
+
+
+class Buttons(_ModelAdmin):
+    """Buttons on a page that do something: each posts with a token, never a link.
+
+    `buttons` maps the name of a method `(request, obj) -> response | None` to the line
+    that the history keeps of it. None goes back to the page.
+    """
+
+    buttons: ClassVar[Mapping[str, Any]] = {}
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(
+                f"<path:object_id>/{name.replace('_', '-')}/",
+                self.admin_site.admin_view(partial(self._press, name)),
+                name=self._button_name(name),
+            )
+            for name in self.buttons
+        ]
+        return own + super().get_urls()
+
+    def may_press(self, request: HttpRequest, obj: Any) -> bool:
+        """Whoever may change such a row; also where its page only shows."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self._model}")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
+        obj = kwargs.get("obj")
+        if obj is not None and self.may_press(request, obj):
+            context["press"] = {
+                name: reverse(f"admin:{self._button_name(name)}", args=[obj.pk])
+                for name in self.buttons
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page_of(self, obj: models.Model) -> str:
+        name = f"admin:{self.opts.app_label}_{self._model}_change"
+        return reverse(name, args=[obj.pk])
+
+    @property
+    def _model(self) -> str:
+        return str(self.opts.model_name)
+
+    def _button_name(self, name: str) -> str:
+        return f"{self.opts.app_label}_{self._model}_{name}"
+
+    def _press(
+        self, name: str, request: HttpRequest, object_id: str
+    ) -> HttpResponseBase:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            raise Http404
+        if not self.may_press(request, obj):
+            raise PermissionDenied
+        answer = getattr(self, name)(request, obj)
+        self.log_change(request, obj, str(self.buttons[name]))
+        return answer or HttpResponseRedirect(self.page_of(obj))
+
+
+class WithoutTransaction(_ModelAdmin):
+    """A form that asks the network: not while a transaction is open.
+
+    Stands last among the bases; what is saved, a verb saves in its own transaction.
+    """
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return self._changeform_view(  # type: ignore[attr-defined]
+            request, object_id, form_url, extra_context
+        )
+
+
+class ShownOnly(_ModelAdmin):
+    """Written by verbs alone; an edit here would skip what they do."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: models.Model | None = None
+    ) -> bool:
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: models.Model | None = None
+    ) -> bool:
+        return False

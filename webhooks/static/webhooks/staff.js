@@ -1,0 +1,90 @@
+/* Buttons of the staff site: copy, show, wait, ask. One listener, no inline script. */
+(() => {
+  "use strict";
+
+  const write = async (text) => {
+    if (window.isSecureContext && navigator.clipboard) {
+      await navigator.clipboard.writeText(text);
+      return;
+    }
+    // Plain http on the office network: the clipboard's old door.
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.setAttribute("readonly", "");
+    area.className = "staff-offscreen";
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  };
+
+  const say = (button, word) => {
+    if (!word) return;
+    const label = button.querySelector("[data-label]") || button;
+    const before = label.textContent;
+    label.textContent = word;
+    window.setTimeout(() => { label.textContent = before; }, 2000);
+  };
+
+  /* The secret leaves the server only by this POST; each one is in the history. */
+  const fetched = async (form) => {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: new FormData(form),
+      credentials: "same-origin",
+      headers: { Accept: "application/json" },
+    });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return (await answer.json()).secret;
+  };
+
+  const secret = async (button) => {
+    const form = button.closest("form");
+    const shown = document.querySelector(form.dataset.secret);
+    const failed = shown.dataset.failed;
+    try {
+      if (button.value === "hide") {
+        shown.textContent = shown.dataset.hidden;
+        form.classList.remove("is-shown");
+        return;
+      }
+      const value = await fetched(form);
+      if (button.value === "copy") {
+        await write(value);
+        say(button, button.dataset.done);
+      } else {
+        shown.textContent = value;
+        form.classList.add("is-shown");
+      }
+    } catch {
+      shown.textContent = failed;
+    }
+  };
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.closest("form[data-secret]")) {
+      event.preventDefault();
+      await secret(button);
+    } else if (button.dataset.copy) {
+      event.preventDefault();
+      await write(document.querySelector(button.dataset.copy).textContent.trim());
+      say(button, button.dataset.done);
+    }
+  });
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
+      event.preventDefault();
+      return;
+    }
+    const button = event.submitter;
+    if (form.dataset.busy && button) {
+      button.textContent = form.dataset.busy;
+      // After the form has been read: a disabled button is not sent.
+      window.setTimeout(() => { button.disabled = true; }, 0);
+    }
+  });
+})();
