@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -31,6 +31,11 @@ _REFUSALS = {
     "invalid_recipient": status.HTTP_400_BAD_REQUEST,
     "too_many_recipients": status.HTTP_400_BAD_REQUEST,
     "too_many_tags": status.HTTP_400_BAD_REQUEST,
+    "same_thread": status.HTTP_409_CONFLICT,
+    "other_mailbox": status.HTTP_409_CONFLICT,
+    "nothing_to_split": status.HTTP_409_CONFLICT,
+    "empty_note": status.HTTP_400_BAD_REQUEST,
+    "note_too_long": status.HTTP_400_BAD_REQUEST,
 }
 _CODES = {
     "not_authenticated": (
@@ -38,7 +43,6 @@ _CODES = {
     ),
     "authentication_failed": "Check the key, or make a new one in the admin.",
     "permission_denied": "Give the key the scope, or use another key.",
-    "not_found": "Check the id; a key bound to domains sees only those.",
     "method_not_allowed": "See /api/docs for what this route can do.",
     "unsupported_media_type": "Send Content-Type: application/json.",
     "parse_error": "Send one JSON object.",
@@ -74,12 +78,7 @@ def problem_handler(error: Exception, context: JSON) -> Response | None:
     problem = _problem(error)
     if problem is None:
         log.error("Unexpected error in %s", context.get("view"), exc_info=error)
-        problem = Problem(
-            "internal_error",
-            "Something went wrong here; it has been logged.",
-            http_status=500,
-            fix="Try again; if it stays, report the request_id.",
-        )
+        problem = unexpected()
     request = context["request"]
     return Response(
         body(problem, getattr(request, "request_id", "")),
@@ -102,17 +101,25 @@ def body(problem: Problem, request_id: str) -> JSON:
     }
 
 
-def not_found(request: HttpRequest, **_path: str) -> JsonResponse:
-    """A route under /api/ that does not exist."""
-    problem = Problem(
+def not_found() -> Problem:
+    """The same for what never was, what is not yours, and what can't be."""
+    return Problem(
         "not_found",
-        "There is no such route.",
+        "There is nothing here.",
         http_status=404,
-        fix="See /api/docs for the routes.",
+        fix=(
+            "Check the id, and the route in /api/docs; a key bound to domains sees"
+            " only those."
+        ),
     )
-    request_id = getattr(request, "request_id", "")
-    return JsonResponse(
-        body(problem, request_id), status=404, content_type=CONTENT_TYPE
+
+
+def unexpected() -> Problem:
+    return Problem(
+        "internal_error",
+        "Something went wrong here; it has been logged.",
+        http_status=500,
+        fix="Try again; if it stays, report the request_id.",
     )
 
 
@@ -165,6 +172,8 @@ def _of_framework(error: exceptions.APIException) -> Problem:
         )
         problem.errors = fields
         return problem
+    if isinstance(error, exceptions.NotFound):
+        return not_found()
     code = error.get_codes()
     code = code if isinstance(code, str) else error.default_code
     headers = {}

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from api.errors import Problem
 from api.models import ApiKey, IdempotencyKey
+from webhooks import faults
 from webhooks.fields import decrypt, encrypt
 from webhooks.leases import in_seconds
 
@@ -53,6 +54,7 @@ def once(request: Request, body: bytes, act: Callable[[], Response]) -> HttpResp
         # Refused or failed: nothing was done, and the same key may try again.
         row.delete()
         raise
+    faults.step("post.committed")
     return response
 
 
@@ -71,15 +73,17 @@ def _begin(
                 api_key=key, route=route, key=given, fingerprint=fingerprint
             )
     except IntegrityError:
-        row = known.get()
-        if row.fingerprint != fingerprint:
+        first = known.first()
+        if first is None:  # it was refused just now: the key is free again
+            return _begin(key, route, given, body)
+        if first.fingerprint != fingerprint:
             raise Problem(
                 "idempotency_key_reused",
                 "This Idempotency-Key was used with another body.",
                 http_status=422,
                 fix="Use a new key for a new request.",
             ) from None
-        return row, False
+        return first, False
     return row, True
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from threads.models import Thread
 
@@ -17,7 +18,9 @@ class Text(serializers.CharField):
 
 
 class Flag(serializers.BooleanField):
-    """true or false, not "true" and not 1."""
+    """true or false, not "true" and not 1; absent is absent, in a form too."""
+
+    default_empty_html = empty
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -25,11 +28,20 @@ class Flag(serializers.BooleanField):
         return data
 
 
+class Whole(serializers.IntegerField):
+    """A whole JSON number; text and fractions are not quietly turned into one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Strict(serializers.Serializer[Any]):
     """Refuses fields it does not know: a typing error must not go unnoticed."""
 
     def to_internal_value(self, data: Any) -> Any:
-        unknown = set(data) - set(self.fields)
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
         if unknown:
             allowed = ", ".join(self.fields)
             raise serializers.ValidationError(
@@ -63,6 +75,18 @@ class ReplyInput(Strict):
     close = Flag(required=False)
 
 
+class MergeInput(Strict):
+    into = Text(max_length=32)
+
+
+class NoteInput(Strict):
+    body = Text(max_length=100_000, trim_whitespace=False)
+
+
+class Nothing(Strict):
+    """A POST whose path says it all."""
+
+
 class BasicAuth(Strict):
     username = Text(max_length=200)
     password = Text(max_length=200)
@@ -75,7 +99,7 @@ class WebhookChange(Strict):
     domains = serializers.ListField(child=Text(), required=False)
     headers = serializers.DictField(child=Text(allow_blank=True), required=False)
     basic_auth = BasicAuth(required=False, allow_null=True)
-    timeout = serializers.IntegerField(required=False)
+    timeout = Whole(required=False)
     include_auto = Flag(required=False)
     include_spam = Flag(required=False)
     include_body = Flag(required=False)

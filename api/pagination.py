@@ -76,7 +76,7 @@ def _read(cursor: str | None) -> tuple[bool, int | None]:
         direction, position = json.loads(raw)
     except (ValueError, TypeError, binascii.Error):
         direction, position = "", None
-    known = direction in {"n", "p"} and type(position) is int
+    known = direction in ("n", "p") and type(position) is int
     if not known or not 0 <= position < 2**63:
         raise Problem(
             "invalid_cursor",

@@ -1,5 +1,6 @@
 """Query parameters, strictly: an unknown one is an error, never ignored."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -8,9 +9,13 @@ from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework.request import Request
 
 from api.errors import Problem
+from threads.mail.addresses import normalise
 
 DEFAULT_LIMIT = 50
 MOST = 100
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Later is "for ever": a day is left, so that every time zone can show it.
+_LAST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,12 @@ class Described:
 
 
 QUERY = {
-    "after": Described("The id of an event: only what came after it."),
+    "after": Described("The id of the last one seen: only what came after it."),
     "assignee": Described("The e-mail of a team member, or `none`."),
     "created_since": Described("A time with its offset, or a date (00:00Z)."),
     "cursor": Described("From `next` or `previous`."),
     "domain": Described("Of the key's own domains, several with commas."),
-    "from": Described("The address of somebody who wrote in the thread."),
+    "from": Described("The address of somebody in the thread, in any spelling."),
     "limit": Described(f"1 to {MOST}; without it {DEFAULT_LIMIT}.", int),
     "mailbox": Described("Of the key's own mailboxes, several with commas."),
     "order": Described("Newest first with `desc`.", values=("asc", "desc")),
@@ -60,9 +65,18 @@ class Parameters:
                 )
             if len(self._query.getlist(name)) > 1:
                 raise invalid(name, "it stands twice", "Send it once.")
+            if _CONTROL.search(self.text(name)):
+                raise invalid(name, "it has a control character", "Leave it out.")
 
     def text(self, name: str) -> str:
         return str(self._query.get(name, ""))
+
+    def address(self, name: str) -> str:
+        """An e-mail address as it is compared; empty when absent."""
+        text = self.text(name)
+        if text and not normalise(text):
+            raise invalid(name, f"{text!r} is no e-mail address", "Write a@b.nl.")
+        return normalise(text)
 
     def choices(self, name: str, allowed: Sequence[str]) -> list[str]:
         """Values with commas, each one of `allowed`; empty when absent."""
@@ -105,23 +119,28 @@ class Parameters:
 
 
 def moment(name: str, text: str) -> datetime:
-    """Raises 400 `timezone_required` or `invalid_parameter`."""
+    """In UTC. Raises 400 `timezone_required` or `invalid_parameter`."""
     try:
-        if (day := parse_date(text)) is not None:
-            return datetime.combine(day, time(), tzinfo=UTC)
-        found = parse_datetime(text)
-    except ValueError:
+        found = _read(text)
+        if found is not None and found.tzinfo is not None:
+            return min(found.astimezone(UTC), _LAST)
+    except (ValueError, OverflowError):
         found = None
     if found is None:
         raise invalid(name, f"{text!r} is no time", "Write 2026-01-31T09:00:00Z.")
-    if found.tzinfo is None:
-        raise Problem(
-            "timezone_required",
-            f"{name} has no offset.",
-            fix="Write 2026-01-31T09:00:00Z or …+01:00.",
-            field=name,
-        )
-    return found
+    raise Problem(
+        "timezone_required",
+        f"{name} has no offset.",
+        fix="Write 2026-01-31T09:00:00Z or …+01:00.",
+        field=name,
+    )
+
+
+def _read(text: str) -> datetime | None:
+    day = parse_date(text)
+    if day is not None:
+        return datetime.combine(day, time(), tzinfo=UTC)
+    return parse_datetime(text)
 
 
 def invalid(name: str, what: str, fix: str) -> Problem:

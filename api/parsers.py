@@ -1,4 +1,4 @@
-"""JSON, strictly: one object, no NaN, no name twice, not too large, not too deep."""
+"""JSON, strictly: one object, no NaN, no name twice, no lone surrogate, a limit."""
 
 import json
 from collections.abc import Mapping
@@ -36,6 +36,7 @@ class StrictJSONParser(BaseParser):
                 object_pairs_hook=_object,
                 parse_constant=_no_number,
             )
+            _refuse_half_characters(found)
         except (ValueError, RecursionError) as error:
             raise ParseError(f"This is no JSON: {error}.") from error
         if not isinstance(found, dict):
@@ -50,6 +51,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the name {twice!r} stands twice")
     return found
+
+
+def _refuse_half_characters(found: Any) -> None:
+    """No answer, mail or column can hold a lone surrogate (RFC 8259 section 8.2)."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = ord(error.object[error.start])
+        raise ValueError(
+            f"\\u{half:04x} is half of a surrogate pair; send both halves,"
+            " or the character itself"
+        ) from None
 
 
 def _no_number(name: str) -> NoReturn:

@@ -60,7 +60,7 @@ def page_of(name: str) -> JSON:
 
 
 def log_of(name: str) -> JSON:
-    """A stretch of the event log."""
+    """A stretch of a log, oldest first."""
     return _object(results=_list(ref(name)), next_after=_or_null(_TEXT), has_more=_FLAG)
 
 
@@ -185,6 +185,15 @@ SHAPES: dict[str, JSON] = {
             truncated=_FLAG,
         ),
     },
+    "Note": _object(
+        "Internal; never mailed.",
+        id=_ID,
+        thread_id=_ID,
+        body=_TEXT,
+        author=_or_null(ref("User")),
+        actor=_object(type=_TEXT, id=_TEXT, name=_TEXT),
+        created_at=_TIME,
+    ),
     "Webhook": _object(**_WEBHOOK_FIELDS),
     "WebhookWithSecret": _object(
         "The secret is shown this once.", **_WEBHOOK_FIELDS, secret=_TEXT
@@ -243,3 +252,4 @@ SHAPES["Event"]["properties"] |= {
 for _name in ("Mailbox", "User", "Team", "Webhook", "Thread", "Message", "Delivery"):
     SHAPES[f"{_name}Page"] = page_of(_name)
 SHAPES["EventLog"] = log_of("Event")
+SHAPES["NoteLog"] = log_of("Note")

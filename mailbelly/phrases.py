@@ -11,6 +11,12 @@ from django.utils.translation import ngettext
 
 # django-unfold ships no translations at all.
 
+_("Date from")
+_("Date to")
+_("From")
+_("Not enough data.")
+_("To")
+_("Value")
 _("Add row")
 _("After you've created a user, you’ll be able to edit more user options.")
 _("All applications")

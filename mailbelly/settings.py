@@ -1,9 +1,12 @@
 """One flat table. What the environment may set is listed in docs/configuration.md."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import dj_database_url
 from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 from mailbelly import env
 from mailbelly.env import BASE_DIR
@@ -28,16 +31,50 @@ ALLOWED_HOSTS = [
     *(["localhost", "127.0.0.1", "[::1]"] if DEBUG else []),
 ]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+# Only from these is X-Forwarded-For or -Proto believed (threads/access/proxies.py);
+# from everybody else the headers are taken off before anything reads them.
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 SECURE_PUBLIC = _public.scheme == "https"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_PUBLIC
-SECURE_SSL_REDIRECT = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Without a proxy that says what came in by https, a redirect would go in circles.
+SECURE_SSL_REDIRECT = SECURE_PUBLIC and bool(TRUSTED_PROXIES)
+# Neighbours on the inner network; a key sent in clear is lost before any redirect.
+SECURE_REDIRECT_EXEMPT = [r"^(api/|healthz$|metrics$)"]
+
+# --- What browsers are told -----------------------------------------------------
+
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_PUBLIC else 0
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-)
+# Subdomains and the browsers' preload list are the domain owner's to decide on: they
+# would bind sites that are none of ours.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# "__Host-": sent only by https, to this host, never set by a neighbour of it.
+_host = "__Host-" if SECURE_PUBLIC else ""
+SESSION_COOKIE_NAME = f"{_host}sessionid"
+CSRF_COOKIE_NAME = f"{_host}csrftoken"
+LANGUAGE_COOKIE_NAME = f"{_host}language"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_PUBLIC
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+# Lax: a link to a thread in a chat window finds you logged in.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+# A working day; who logs in at nine is not thrown out before the evening.
+SESSION_COOKIE_AGE = 12 * 60 * 60
+# A view that says its own policy keeps it. The why of each: docs/security.md.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "frame-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 
 # --- The house ------------------------------------------------------------------
 
@@ -51,6 +88,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
     "django_q",
     "rest_framework",
     "drf_spectacular",
@@ -60,7 +99,10 @@ INSTALLED_APPS = [
     "api",
 ]
 MIDDLEWARE = [
+    "threads.access.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.RequestIdMiddleware",
     "api.middleware.SlashMiddleware",
@@ -71,7 +113,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "threads.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "threads.access.privacy.NoStoreMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "mailbelly.urls"
 WSGI_APPLICATION = "mailbelly.wsgi.application"
@@ -99,20 +142,53 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# How long a wrong password is remembered; the locks themselves grow from a minute
+# to an hour (threads/access/lockout.py).
+AXES_COOLOFF_TIME = timedelta(hours=24)
+AXES_FAILURE_LIMIT = 5
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "threads.access.lockout.Handler"
+AXES_LOCKOUT_CALLABLE = "threads.access.lockout.locked_page"
+AXES_CLIENT_IP_CALLABLE = "threads.access.proxies.client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_SENSITIVE_PARAMETERS = ["code"]
+AXES_VERBOSE = False
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 UNFOLD = {
     "SITE_TITLE": "MailBelly",
     "SITE_HEADER": "MailBelly",
+    "DASHBOARD_CALLBACK": "threads.dashboard.page.fill",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("My account"), "link": reverse_lazy("account")},
+            {
+                "title": _("Change password"),
+                "link": reverse_lazy("admin:password_change"),
+            },
+        ]
+    },
     "SITE_SYMBOL": "mail",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("threads/favicon.svg"),
+        }
+    ],
     "SITE_URL": None,
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "mailbelly.sidebar.environment",
     "SIDEBAR": {"show_search": True, "navigation": "mailbelly.sidebar.navigation"},
-    "STYLES": [lambda _: static("webhooks/staff.css")],
-    "SCRIPTS": [lambda _: static("webhooks/staff.js")],
+    "STYLES": [lambda _request: static("webhooks/staff.css")],
+    "SCRIPTS": [lambda _request: static("webhooks/staff.js")],
 }
 
 # --- Database -------------------------------------------------------------------
@@ -165,6 +241,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["api.scopes.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.negotiation.RouteDecides",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "api.errors.problem_handler",
     "UNAUTHENTICATED_USER": None,
@@ -179,6 +256,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # It warns before `api.document` has completed the document; the tests validate
+    # what comes out.
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "api.document.complete",

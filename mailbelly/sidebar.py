@@ -14,6 +14,7 @@ _MENU: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         (
             (_("Dashboard"), "dashboard", "index"),
             (_("Threads"), "forum", "threads.thread"),
+            (_("Customers"), "contacts", "threads.customer"),
         ),
     ),
     (
@@ -41,6 +42,9 @@ _MENU: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Teams"), "groups", "threads.team"),
             (_("Tags"), "sell", "threads.tag"),
             (_("Groups"), "badge", "auth.group"),
+            (_("Second factors"), "phonelink_lock", "threads.secondfactor"),
+            (_("Failed logins"), "lock_clock", "axes.accessattempt"),
+            (_("Logins"), "login", "axes.accesslog"),
             (_("Scheduled tasks"), "schedule", "django_q.schedule"),
             (_("Queued tasks"), "stacks", "django_q.ormq"),
             (_("Failed tasks"), "error", "django_q.failure"),
@@ -48,7 +52,7 @@ _MENU: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
         ),
     ),
 )
-_FOR_SUPERUSERS = ("auth.", "django_q.")
+_FOR_SUPERUSERS = ("auth.", "axes.", "django_q.", "threads.secondfactor")
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ _LEFT_OUT = ("/logout/", "/jsi18n/", "/password/")
 _SHOWN_ATTRIBUTES = ("title", "placeholder", "aria-label", "alt")
 # Icons are written as names of a font's glyphs; the names of permissions are rows that
 # Django writes in English.
-_LEFT_OUT_OF_PAGE = (
-    "script, style, .material-symbols-outlined, select[name=permissions]"
+_NOT_READ = (
+    "script, style, code, pre, kbd, .material-symbols-outlined,"
+    " select[name=permissions]"
 )
 
 
@@ -43,7 +44,7 @@ def _kind(path):
 def texts(client, path):
     """Every text that somebody sees on the page, or hears or meets hovering over it."""
     tree = LexborHTMLParser(client.get(path).content)
-    for node in tree.css(_LEFT_OUT_OF_PAGE):
+    for node in tree.css(_NOT_READ):
         node.decompose()
     found = set()
     for node in tree.root.traverse(include_text=True):

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as ours
 from django.core.management import get_commands
 
+from api.errors import _CODES
 from api.models import ApiKey
 from api.urls import v1
 from tests.mails import Maildir
@@ -52,13 +53,23 @@ def test_every_route_is_documented():
     page = read("docs/api.md")
     for route in v1:
         shown = re.sub(
-            r"<str:(kind|\w+_id)>", lambda m: _name(m[1]), str(route.pattern)
+            r"<\w+:(kind|\w+_id)>", lambda m: _name(m[1]), str(route.pattern)
         )
         assert shown in page, shown
 
 
 def _name(converter):
     return ":type" if converter == "kind" else ":id"
+
+
+def test_every_code_of_an_error_is_documented():
+    """Those of problems and refusals: the first argument where one is made."""
+    page = read("docs/api.md")
+    made = re.compile(r'(?:Problem|RefusedError)\(\s*"([a-z_]+)"')
+    rooms = [*ROOT.glob("api/**/*.py"), *ROOT.glob("threads/*.py")]
+    codes = {code for path in rooms for code in made.findall(path.read_text("utf-8"))}
+    assert {"rate_limited", "internal_error", "thread_is_spam"} <= codes
+    assert sorted(code for code in codes | set(_CODES) if f"`{code}`" not in page) == []
 
 
 def test_every_page_that_the_readme_names_exists():

@@ -15,4 +15,5 @@ class Actor:
         return asdict(self)
 
 
+TIMER = Actor(type="timer", name="MailBelly")
 SYSTEM = Actor(type="system", name="MailBelly")

@@ -32,7 +32,8 @@ from threads.models import (
     Tag,
     Thread,
 )
-from threads.place import Place
+from threads.place import Place, move_rows
+from webhooks import faults
 from webhooks.outbox import NewEvent, publish
 
 
@@ -83,6 +84,8 @@ class _Arrival:
             self.now,
         )
         self.places: list[Place] = list(self.found.places.values())
+        for place in self.places:
+            place.thread.customer = self.customers.same(place.thread.customer)
         self.messages: dict[str, Message] = {}
         self.attachments: list[Attachment] = []
         self.references: list[Reference] = []
@@ -102,8 +105,11 @@ class _Arrival:
                 message = self._admit(incoming, card)
                 fates.append((incoming.record, message, IngestRecord.State.DONE))
         self._save()
+        faults.step("arrival.messages")
         self._close_ledger(fates, token)
+        faults.step("arrival.ledger")
         publish(self.events)
+        faults.step("arrival.events")
         return tally
 
     # --- One mail -------------------------------------------------------------
@@ -119,7 +125,7 @@ class _Arrival:
             name=mail.from_[0].name if mail.from_ else "",
         )
         is_new = bool(mail.from_) and self.customers.meet(mail.from_[0].address)
-        place = self._place_for(verdict, incoming, is_new=is_new, events=events)
+        place = self._place_for(card, verdict, incoming, is_new=is_new, events=events)
         thread = place.thread
         message = self._message(incoming, card, verdict, place, attachments)
         if not card.leaf:
@@ -130,6 +136,8 @@ class _Arrival:
         place.changed = True
         self._relate(card, place)
         automatic = mail.auto or mail.bulk or mail.bounce is not None
+        if not automatic:
+            thread.snoozed_until = None  # a person writes: it is awake
         if message.is_first or (
             thread.status == Thread.Status.CLOSED and not automatic
         ):
@@ -186,6 +194,7 @@ class _Arrival:
 
     def _place_for(
         self,
+        card: Card,
         verdict: Verdict,
         incoming: Incoming,
         *,
@@ -198,6 +207,9 @@ class _Arrival:
         reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
         if not reached:
             return self._begin(incoming, is_new=is_new)
+        if any(place.cut_from(reached) for place in reached):
+            verdict.evidence += "; the threads that it reaches were split"
+            return self._side(card, reached)
         survivor, *losers = sorted(reached, key=lambda place: place.age)
         if losers:
             told = list(survivor.thread.merged_ids)
@@ -218,6 +230,16 @@ class _Arrival:
                 )
             )
         return survivor
+
+    def _side(self, card: Card, reached: set[Place]) -> Place:
+        """Of threads that staff split: that of its nearest stored reference.
+
+        Without one the older. Its other links are void, and nothing moves.
+        """
+        for cited in self.found.book.cited(card):
+            if isinstance(cited, Place) and cited.standing() in reached:
+                return cited.standing()
+        return min(reached, key=lambda place: place.age)
 
     def _begin(self, incoming: Incoming, *, is_new: bool) -> Place:
         person = customer_of(incoming.mail, self.house)
@@ -271,6 +293,7 @@ class _Arrival:
             body_text=mail.body_text,
             spans=mail.spans,
             body_html=mail.body_html,
+            html_only=mail.html_only,
             sent_at=mail.date,
             received_at=self.now,
             created_at=self.now,
@@ -366,15 +389,13 @@ class _Arrival:
                 "last_message_at",
                 "updated_at",
                 "closed_at",
+                "snoozed_until",
             ],
         )
 
     def _save_merge(self, loser: Place, survivor: Place) -> None:
         loser.thread.merged_into = survivor.thread
-        Message.objects.filter(thread=loser.thread).update(thread=survivor.thread)
-        Thread.objects.filter(merged_into=loser.thread).update(
-            merged_into=survivor.thread
-        )
+        move_rows(loser.thread, survivor.thread)
 
     def _close_ledger(
         self, fates: list[tuple[IngestRecord, Message | int, str]], token: UUID

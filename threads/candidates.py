@@ -11,7 +11,7 @@ from threads.house import House
 from threads.mail.addresses import normalise
 from threads.mail.parsed import ParsedMail
 from threads.matching import Book, Card, Outgoing, lent, nearest_references
-from threads.models import Mailbox, Message, Reference, Thread
+from threads.models import Mailbox, Message, Reference, Thread, ThreadLink
 from threads.place import Place
 
 _COLUMNS = (
@@ -91,6 +91,7 @@ def candidates(
         )
     found = Candidates(Book(strict=mailbox.strict))
     found.places = _locked_places({row["thread_id"] for row in rows.values()})
+    _cut(found.places)
     for row in rows.values():
         found.stored[row["dedupe_key"]] = row["pk"]
         found.message_ids.add(row["message_id"])
@@ -112,6 +113,16 @@ def _locked_places(thread_pks: set[int]) -> dict[int, Place]:
         thread.pk: Place(thread=thread, tags={tag.name for tag in thread.tags.all()})
         for thread in threads
     }
+
+
+def _cut(places: dict[int, Place]) -> None:
+    """Which of them staff split from each other."""
+    if len(places) < 2:  # noqa: PLR2004 -- a thread alone is not apart
+        return
+    cuts = ThreadLink.objects.cuts_between(places, places)
+    for one, other in cuts.values_list("a__thread", "b__thread"):
+        places[one].cuts.append(places[other])
+        places[other].cuts.append(places[one])
 
 
 def _enter(

@@ -6,7 +6,14 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from django.db import connection
+
+from threads.access import proxies
+
+_SHORTEST_KEY = 50
+_FEWEST_LETTERS = 5
 
 
 @register()
@@ -28,3 +35,86 @@ def mail_networks(
                 )
             )
     return found
+
+
+@register()
+def trusted_proxies(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """A proxy with a typing error is a stranger: its clients would all be one."""
+    del app_configs
+    return [
+        Error(
+            f"TRUSTED_PROXIES: {word!r} is neither an address nor a network.",
+            hint='Write 10.0.0.2, 10.0.0.0/8, or "unix" for a Unix socket.',
+            id="threads.E002",
+        )
+        for word in proxies.unreadable(settings.TRUSTED_PROXIES)
+    ]
+
+
+@register(deploy=True)
+def production(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """What is right for a try-out and wrong where strangers come."""
+    del app_configs
+    found: list[CheckMessage] = []
+    if settings.DEBUG:
+        found.append(
+            Error(
+                "DEBUG is on: errors show settings, and replies are kept in files.",
+                hint="Set DEBUG=false.",
+                id="threads.E003",
+            )
+        )
+    key = settings.SECRET_KEY
+    if len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_LETTERS:
+        found.append(
+            Error(
+                "SECRET_KEY can be guessed; with it anybody can make a session.",
+                hint=(
+                    'Make one with: python -c "import secrets;'
+                    ' print(secrets.token_urlsafe(50))"'
+                ),
+                id="threads.E004",
+            )
+        )
+    if not settings.SECURE_PUBLIC:
+        found.append(
+            checks.Warning(
+                f"PUBLIC_URL is {settings.PUBLIC_URL}: passwords and keys travel in"
+                " clear.",
+                hint="Put a proxy with a certificate in front, and write https://.",
+                id="threads.W001",
+            )
+        )
+    return found
+
+
+@register(checks.Tags.database, deploy=True)
+def durable_commits(
+    app_configs: Sequence[AppConfig] | None,
+    databases: Sequence[str] | None = None,
+    **_kwargs: Any,
+) -> list[CheckMessage]:
+    """A source is told "done" after a commit: it must outlast a power cut."""
+    del app_configs
+    if not databases:
+        return []
+    question, weak, setting = {
+        "sqlite": ("PRAGMA synchronous", {"0", "1"}, "synchronous=FULL"),
+        "postgresql": ("SHOW synchronous_commit", {"off"}, "synchronous_commit=on"),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        value = str(cursor.fetchone()[0])
+    if value not in weak:
+        return []
+    return [
+        checks.Warning(
+            f"{question} says {value}: a power cut can lose mail that was committed.",
+            hint=f"Set {setting}.",
+            id="threads.W002",
+        )
+    ]

@@ -5,10 +5,7 @@ and block the parent for ever, so every child leaves the group. And whoever is k
 takes its children along, so that no orphan goes on working beside the next cluster.
 """
 
-import ctypes
 import os
-import signal
-import sys
 from multiprocessing.util import Finalize
 from pathlib import Path
 from types import FrameType
@@ -17,9 +14,8 @@ from typing import Any
 from django_q.cluster import Cluster
 from django_q.signals import post_spawn
 
+from threads.lifeline import die_with
 from webhooks import stopping
-
-_PR_SET_PDEATHSIG = 1
 
 
 def run(folder: Path, parent: int) -> None:
@@ -28,7 +24,7 @@ def run(folder: Path, parent: int) -> None:
     `folder` holds a file for each living worker, named by its pid. A file whose
     process is gone means an unclean death: django-q2 may then hold a lock for ever.
     """
-    _die_with(parent)
+    die_with(parent)
     os.register_at_fork(before=_remember, after_in_child=_leave_the_group)
     post_spawn.connect(_Register(folder), weak=False)
     cluster = _StoppingCluster()
@@ -54,17 +50,7 @@ def _remember() -> None:
 
 def _leave_the_group() -> None:
     os.setpgrp()
-    _die_with(_forker)
-
-
-def _die_with(parent: int) -> None:
-    """Linux: SIGKILL when the parent dies (prctl(2)); elsewhere init's affair."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked
-        os._exit(1)
+    die_with(_forker)
 
 
 class _Register:

@@ -61,6 +61,12 @@ class Customers:
         self._unseen.discard(plain)
         return new
 
+    def same(self, customer: Customer | None) -> Customer | None:
+        """One object for each, so that all events of a batch count alike."""
+        if customer is None:
+            return None
+        return self._found.setdefault(customer.address, customer)
+
     def begin_thread(self, address: str) -> Customer | None:
         customer = self._found.get(normalise(address))
         if customer is not None:
@@ -70,8 +76,8 @@ class Customers:
 
     def end_thread(self, customer: Customer | None) -> None:
         """A thread of theirs was merged into another."""
-        if customer is not None and customer.thread_count:
-            mine = self._found.setdefault(customer.address, customer)
+        mine = self.same(customer)
+        if mine is not None and mine.thread_count:
             mine.thread_count -= 1
             self._touched.add(mine.address)
 

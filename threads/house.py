@@ -1,5 +1,6 @@
 """Who is who in a mailbox: its own addresses, all of ours, and the team."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from threads.mail.addresses import normalise
@@ -8,7 +9,7 @@ from threads.models import Alias, Mailbox, User
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Read once a pass: three statements, whatever the number of mails."""
+    """Read once a pass: two statements, whatever the number of mails."""
 
     # This mailbox's address and aliases: never lent, never answered.
     own: frozenset[str]
@@ -18,15 +19,25 @@ class House:
 
     @classmethod
     def of(cls, mailbox: Mailbox) -> "House":
-        aliases = list(Alias.objects.values_list("mailbox_id", "address"))
-        own = {address for pk, address in aliases if pk == mailbox.pk}
-        mailboxes = Mailbox.objects.values_list("address", flat=True)
         team = User.objects.filter(is_active=True).values_list("email", flat=True)
+        return cls.with_team(mailbox, team)
+
+    @classmethod
+    def with_team(cls, mailbox: Mailbox, team: Iterable[str]) -> "House":
+        """The same for who has read the team's addresses: one statement."""
+        aliases = Alias.objects.order_by().values_list("mailbox_id", "address")
+        mailboxes = Mailbox.objects.order_by().values_list("pk", "address")
+        named = list(aliases.union(mailboxes, all=True))
+        own = {address for pk, address in named if pk == mailbox.pk}
         return cls(
             own=frozenset({mailbox.address, *own}),
-            ours=frozenset([*mailboxes, *(address for _, address in aliases)]),
+            ours=frozenset(address for _, address in named),
             staff=frozenset(normalise(email) for email in team) - {""},
         )
+
+    def is_ours(self, address: str) -> bool:
+        plain = normalise(address)
+        return bool({plain, without_extension(plain)} & self.ours)
 
     def delivered_to(self, addresses: list[str], mailbox: Mailbox) -> str:
         """The first of `addresses` that is this mailbox's, as written."""

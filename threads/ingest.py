@@ -1,23 +1,39 @@
 """Mail comes in: one pass over one source, exactly once whatever dies on the way.
 
-First commit: the original and its ledger row. Then the mail is parsed. Second commit:
-message, thread, events, deliveries, and the ledger's `done`. Only then is the source
-told. A death between the commits is finished from the database by the next pass.
+First commit: the original and its ledger row. Then the mail is parsed, in a child.
+Second commit: message, thread, events, deliveries, and the ledger's `done`. Only then
+is the source told. A death between the commits is finished from the database by the
+next pass. While one batch is stored, the children parse the next.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
+from time import monotonic
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    transaction,
+)
 
 from threads import ledger, quarantine, sourcelease
 from threads.arrival import Incoming, LostClaimError, store
 from threads.events import operator_event
 from threads.house import House
-from threads.mail.parse import parse
-from threads.models import IngestRecord, Source
+from threads.models import IngestRecord, Original, Source
+from threads.parsers import (
+    Job,
+    NoParserError,
+    ParserDiedError,
+    ParserRaisedError,
+    Parsers,
+)
 from threads.sources.base import Copy, Door, GoneError, SourceError
 from webhooks import faults
 from webhooks.outbox import publish
@@ -25,9 +41,15 @@ from webhooks.outbox import publish
 BATCH_MAILS = 50
 BATCH_BYTES = 32 * 1024 * 1024
 LONE_DEATHS = 3
+# A mail that keeps its parser longer is stored later than the rest of its batch.
+LATE_SECONDS = 1.0
 HOP_LIMIT = 50
 _DEADLOCK = "40P01"
 _DEADLOCK_TRIES = 3
+# The database's trouble and no mail's; PostgreSQL's class 54 (a statement that is too
+# much for it) comes in the same guise and is a mail's.
+_OUT_OF_REACH = (OperationalError, InterfaceError, LostClaimError)
+_TOO_MUCH = "54"
 
 
 @dataclass(slots=True)
@@ -54,6 +76,10 @@ class Options:
     silent: bool = False
     since: datetime | None = None
     limit: int
+    # Shared by the passes of one process; without it a pass has its own.
+    parsers: Parsers | None = None
+    # No lone try begins later in a pass; what is left then, the next one goes on with.
+    lone_seconds: float = inf
     # Asked between batches: finish the mail in hand, then leave.
     stopped: Callable[[], bool] = lambda: False
     progress: Callable[[Tally], None] = lambda _: None
@@ -67,11 +93,18 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
     lease = sourcelease.acquire(source)
     tally = Tally()
     complete = False
+    own = Parsers() if options.parsers is None else nullcontext(options.parsers)
     try:
-        run = _Pass(source, door, options, lease, tally)
-        run.finish_what_a_death_left()
-        complete = run.take_in_the_new()
-    except SourceError as error:
+        with own as parsers:
+            run = _Pass(
+                source, door, options, lease=lease, tally=tally, parsers=parsers
+            )
+            run.finish_what_a_death_left()
+            complete = run.take_in_the_new()
+            run.try_alone()
+            faults.step("ingest.complete")
+            parsers.rest()
+    except (SourceError, NoParserError) as error:
         tally.errors.append(str(error))
     finally:
         tally.skipped += door.skipped
@@ -89,7 +122,14 @@ def resume(source: Source, options: Options) -> Tally:
     lease = sourcelease.acquire(source)
     tally = Tally()
     try:
-        _Pass(source, _Shut(), options, lease, tally).finish_what_a_death_left()
+        with Parsers() as parsers:
+            run = _Pass(
+                source, _Shut(), options, lease=lease, tally=tally, parsers=parsers
+            )
+            run.finish_what_a_death_left()
+            run.try_alone()
+    except NoParserError as error:
+        tally.errors.append(str(error))
     finally:
         sourcelease.release(lease, error=source.last_error)
     return tally
@@ -127,14 +167,26 @@ def batches(arrived: Iterator[ledger.Arrived]) -> Iterator[list[ledger.Arrived]]
         yield batch
 
 
+@dataclass(slots=True, eq=False)
+class _InHand:
+    """A mail between the commits."""
+
+    record: IngestRecord
+    job: Job
+    # Where the source has it; None when a death left it.
+    copy: Copy | None = None
+
+
 class _Pass:
     def __init__(
         self,
         source: Source,
         door: Door,
         options: Options,
+        *,
         lease: sourcelease.Lease,
         tally: Tally,
+        parsers: Parsers,
     ) -> None:
         self.source = source
         self.mailbox = source.mailbox
@@ -142,46 +194,195 @@ class _Pass:
         self.options = options
         self.lease = lease
         self.tally = tally
+        self.parsers = parsers
         self.house = House.of(source.mailbox)
         self.imported = source.first_pass_at is None
         self.silent = options.silent or (self.imported and not source.report_old)
+        self.trusted: list[str] = source.mailbox.trusted_authserv_ids
+        # Parsing still, when the rest of their batch was stored.
+        self.late: list[_InHand] = []
+        # Mails that ended a parser or a process of ours; and, by ref, where the source
+        # has what is not finished, if it still does.
+        self.dangerous: list[IngestRecord] = []
+        self.places: dict[str, Copy] = {}
 
     def finish_what_a_death_left(self) -> None:
         """Each alone: only then does another death say which mail was the cause."""
         for pk in ledger.reclaim(self.source, self.lease.token):
             if self.options.stopped():
                 return
-            record = IngestRecord.objects.select_related("original").get(pk=pk)
-            if record.attempts >= LONE_DEATHS:
-                self._set_aside(
-                    record, f"It ended the process that read it {LONE_DEATHS} times."
-                )
+            record = IngestRecord.objects.get(pk=pk)
+            if record.attempts:
+                self.dangerous.append(record)
                 continue
-            ledger.charge(record)
-            self._understand([record])
-            self.lease.keep()
+            with self._charged(record):
+                job = self.parsers.first(_content(record), self.trusted)
+                self._store_parsed([_InHand(record, job)], patient=True)
 
     def take_in_the_new(self) -> bool:
         """All that the ledger does not have. False when told to stop before the end."""
+        ahead: deque[list[_InHand]] = deque()
+        complete = True
         for batch in batches(self._arrived()):
-            records = ledger.enter(
-                self.source,
-                self.door.epoch,
-                batch,
-                token=self.lease.token,
-                silent=self.silent,
-            )
-            faults.step("ingest.entered")
-            self._understand(records)
-            faults.step("ingest.stored")
-            for mail in batch:
-                self._done(mail.copy)
-            faults.step("ingest.done")
-            self.options.progress(self.tally)
+            ahead.append(self._enter(batch))
+            # The children parse this one while the one before it is stored.
+            if len(ahead) > 1:
+                self._store_parsed(ahead.popleft())
             if self.options.stopped():
-                return False
+                complete = False
+                break
             self.lease.keep()
-        return True
+        while ahead:
+            self._store_parsed(ahead.popleft())
+        self._store_parsed([], patient=True)
+        return complete
+
+    def try_alone(self) -> None:
+        """Whoever ended a parser, at length: its neighbours are stored by now."""
+        begun = monotonic()
+        for record in self.dangerous:
+            death = f"It ended the process that read it {LONE_DEATHS} times."
+            while death and record.attempts < LONE_DEATHS:
+                spent = monotonic() - begun > self.options.lone_seconds
+                if spent or self.options.stopped():
+                    return
+                death = self._tried_alone(record)
+            if death:
+                self._set_aside(record, death)
+            if copy := self.places.get(record.ref):
+                self._done(copy)
+
+    # --- Between the commits --------------------------------------------------------
+
+    def _enter(self, batch: Sequence[ledger.Arrived]) -> list[_InHand]:
+        """The first commit; then, and not before, the parsers have the mails."""
+        faults.step("ingest.read")
+        records = ledger.enter(
+            self.source,
+            self.door.epoch,
+            batch,
+            token=self.lease.token,
+            silent=self.silent,
+        )
+        faults.step("ingest.entered")
+        return [
+            _InHand(record, self.parsers.first(mail.content, self.trusted), mail.copy)
+            for record, mail in zip(records, batch, strict=True)
+        ]
+
+    def _tried_alone(self, record: IngestRecord) -> str:
+        """How it ended its parser; empty when it did not."""
+        with self._charged(record):
+            job = self.parsers.alone(_content(record), self.trusted)
+            self._wait_for([job], patient=True)
+            try:
+                incoming = self._incoming(record, job)
+            except ParserDiedError as died:
+                return str(died)
+            if incoming is not None:
+                self._store([incoming])
+        return ""
+
+    @contextmanager
+    def _charged(self, record: IngestRecord) -> Iterator[None]:
+        """A lone try, charged before; taken back when it was not the mail that failed.
+
+        A process that dies in it takes nothing back.
+        """
+        ledger.charge(record)
+        faults.step("ingest.charged")
+        try:
+            yield
+        except (*_OUT_OF_REACH, sourcelease.SourceBusyError, NoParserError):
+            with suppress(DatabaseError, InterfaceError):
+                ledger.forgive(record)
+            raise
+
+    def _store_parsed(self, batch: list[_InHand], *, patient: bool = False) -> None:
+        """The second commit. Who is late is stored with a later batch."""
+        batch = [*self.late, *batch]
+        self._wait_for([one.job for one in batch], patient=patient)
+        self.late = [one for one in batch if not one.job.done.done()]
+        parsed = []
+        ready = [one for one in batch if one not in self.late]
+        for one in ready:
+            try:
+                incoming = self._incoming(one.record, one.job)
+            except ParserDiedError:
+                self.dangerous.append(one.record)
+                if one.copy is not None:
+                    self.places[one.record.ref] = one.copy
+                continue
+            if incoming is not None:
+                parsed.append(incoming)
+        if parsed:
+            self._store(parsed)
+        faults.step("ingest.stored")
+        for one in ready:
+            if one.copy is not None and one.record.ref not in self.places:
+                self._done(one.copy)
+                faults.step("ingest.told")
+        faults.step("ingest.done")
+        self.options.progress(self.tally)
+
+    def _wait_for(self, jobs: Sequence[Job], *, patient: bool) -> None:
+        """Until they are back, or the impatient have only late ones to wait for."""
+        while open_ := [job for job in jobs if not job.done.done()]:
+            if not patient and all(job.late(LATE_SECONDS) for job in open_):
+                return
+            wait([job.done for job in open_], timeout=LATE_SECONDS / 4)
+            self.lease.keep()
+
+    def _incoming(self, record: IngestRecord, job: Job) -> Incoming | None:
+        """What a mail came back as. What made the parser raise is set aside."""
+        try:
+            mail = job.done.result()
+        except ParserRaisedError as error:
+            self._set_aside(record, str(error))
+            return None
+        if mail.hops > HOP_LIMIT:
+            self._set_aside(
+                record,
+                f"hop_limit: it passed {mail.hops} servers;"
+                f" over {HOP_LIMIT} is a loop.",
+            )
+            return None
+        return Incoming(record, mail, imported=self.imported, silent=record.silent)
+
+    def _store(self, batch: Sequence[Incoming]) -> None:
+        """All in one, or one by one; what can't be stored is set aside."""
+        try:
+            self._commit(batch)
+        except Exception as error:
+            if isinstance(error, _OUT_OF_REACH) and not _too_much(error):
+                raise
+            if len(batch) == 1:
+                self._set_aside(batch[0].record, quarantine.reason_of(error))
+                return
+            for incoming in batch:
+                self._store([incoming])
+
+    def _commit(self, batch: Sequence[Incoming]) -> None:
+        for tries_left in reversed(range(_DEADLOCK_TRIES)):
+            try:
+                stored = store(
+                    self.mailbox, batch, house=self.house, token=self.lease.token
+                )
+            except OperationalError as error:
+                if not (_sqlstate(error) == _DEADLOCK and tries_left):
+                    raise
+            else:
+                self.tally.stored += stored.messages
+                self.tally.duplicates += stored.duplicates
+                return
+
+    def _set_aside(self, record: IngestRecord, reason: str) -> None:
+        if quarantine.put(record, reason, token=self.lease.token):
+            self.tally.quarantined += 1
+            last = reason.strip().rpartition("\n")[2]
+            self.tally.errors.append(f"{record.ref} is in quarantine: {last}")
+
+    # --- The source -----------------------------------------------------------------
 
     def _arrived(self) -> Iterator[ledger.Arrived]:
         """What is new; the known, unreadable and too big are dealt with on the way."""
@@ -192,7 +393,9 @@ class _Pass:
                     self.tally.skipped["older"] += 1
                 case ledger.Arrived():
                     yield found
-                case ledger.Known(copy=copy, state=state):
+                case ledger.Known(copy=copy, state=state, ref=ref):
+                    if state == IngestRecord.State.SEEN:
+                        self.places[ref] = copy
                     self._known(copy, state)
                 case ledger.Unreadable(reason=reason):
                     self.tally.skipped["unreadable"] += 1
@@ -213,61 +416,6 @@ class _Pass:
             self.door.done(copy)
         except SourceError as error:
             self.tally.errors.append(str(error))
-
-    def _understand(self, records: Sequence[IngestRecord]) -> None:
-        """Parse and store; whatever a mail raises sets that one aside."""
-        batch = []
-        for record in records:
-            try:
-                batch.append(self._parsed(record))
-            except Exception as error:  # noqa: BLE001 -- any failure is this mail's own
-                self._set_aside(record, quarantine.reason_of(error))
-        if not batch:
-            return
-        try:
-            self._store(batch)
-        except (OperationalError, InterfaceError, LostClaimError):
-            raise
-        except Exception as error:  # noqa: BLE001 -- found out one by one
-            if len(batch) == 1:
-                self._set_aside(batch[0].record, quarantine.reason_of(error))
-                return
-            for incoming in batch:
-                self._understand([incoming.record])
-
-    def _parsed(self, record: IngestRecord) -> Incoming:
-        if record.original is None:
-            raise ValueError("The ledger has no original for this mail.")
-        mail = parse(
-            bytes(record.original.content),
-            trusted_authserv_ids=self.mailbox.trusted_authserv_ids,
-        )
-        if mail.hops > HOP_LIMIT:
-            raise ValueError(
-                f"hop_limit: it passed {mail.hops} servers; over {HOP_LIMIT} is a loop."
-            )
-        return Incoming(record, mail, imported=self.imported, silent=record.silent)
-
-    def _store(self, batch: Sequence[Incoming]) -> None:
-        for tries_left in reversed(range(_DEADLOCK_TRIES)):
-            try:
-                stored = store(
-                    self.mailbox, batch, house=self.house, token=self.lease.token
-                )
-            except OperationalError as error:
-                deadlock = getattr(error.__cause__, "sqlstate", "") == _DEADLOCK
-                if not (deadlock and tries_left):
-                    raise
-            else:
-                self.tally.stored += stored.messages
-                self.tally.duplicates += stored.duplicates
-                return
-
-    def _set_aside(self, record: IngestRecord, reason: str) -> None:
-        if quarantine.put(record, reason, token=self.lease.token):
-            self.tally.quarantined += 1
-            last = reason.strip().rpartition("\n")[2]
-            self.tally.errors.append(f"{record.ref} is in quarantine: {last}")
 
     def _oversize(self, copy: Copy) -> None:
         """A row and an event; the mail itself stays where it is, unread."""
@@ -298,3 +446,18 @@ class _Pass:
                     )
                 ]
             )
+            faults.step("ingest.oversize")
+
+
+def _sqlstate(error: BaseException) -> str:
+    return getattr(error.__cause__, "sqlstate", "") or ""
+
+
+def _too_much(error: BaseException) -> bool:
+    return _sqlstate(error).startswith(_TOO_MUCH)
+
+
+def _content(record: IngestRecord) -> bytes:
+    """Read when it is needed, and held by nobody."""
+    content = Original.objects.values_list("content", flat=True)
+    return bytes(content.get(records=record))

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from threads.models import IngestRecord, Original, Source
 from threads.sources.base import Copy, Door, GoneError, SourceError
+from webhooks import faults
 from webhooks.fields import public_id
 from webhooks.leases import in_seconds
 
@@ -40,6 +41,7 @@ class Known:
 
     copy: Copy
     state: str
+    ref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def compare(
                 row = (-1, _State.SEEN, None)
             unchanged = row is not None and row[0] == copy.size and not copy.fresh
             if row is not None and (unchanged or copy.size > limit):
-                yield Known(copy, row[1])
+                yield Known(copy, row[1], copy.ref)
             elif copy.size > limit:
                 met[copy.ref] = ""
                 yield Oversize(copy)
@@ -84,7 +86,10 @@ def _known(
     source: Source, door: Door, refs: list[str]
 ) -> dict[str, tuple[int, str, str | None]]:
     rows = IngestRecord.objects.filter(
-        source=source, epoch=door.epoch, ref__in=refs
+        # By key: a source that nobody configured yet has none, and no rows.
+        source=source.pk,
+        epoch=door.epoch,
+        ref__in=refs,
     ).values_list("ref", "size", "state", "original__sha256")
     return {ref: (size, state, digest) for ref, size, state, digest in rows}
 
@@ -109,14 +114,14 @@ def _read(
         yield Arrived(copy, copy.ref, content)
         return
     if digest in {row[2], met.get(copy.ref)}:
-        yield Known(copy, row[1])
+        yield Known(copy, row[1], copy.ref)
         return
     # Other content under an old name, as after a restore from backup.
     ref = f"{copy.ref}#{digest}"
     if again := _known(source, door, [ref]).get(ref):
-        yield Known(copy, again[1])
+        yield Known(copy, again[1], ref)
     elif ref in met:
-        yield Known(copy, _State.SEEN)
+        yield Known(copy, _State.SEEN, ref)
     else:
         met[ref] = digest
         yield Arrived(copy, ref, content)
@@ -131,7 +136,7 @@ def enter(
     token: UUID,
     silent: bool,
 ) -> list[IngestRecord]:
-    """The first commit. The records come back claimed, with their originals."""
+    """The first commit. The records come back claimed."""
     originals = {
         original.sha256: original
         for original in Original.objects.bulk_create(
@@ -142,6 +147,7 @@ def enter(
             update_fields=["size"],
         )
     }
+    faults.step("ledger.originals")
     records = [
         IngestRecord(
             public_id=public_id(),
@@ -149,7 +155,8 @@ def enter(
             epoch=epoch,
             ref=a.ref,
             size=len(a.content),
-            original=originals[sha256(a.content).hexdigest()],
+            # The key alone: nobody holds the bytes once they are on their way.
+            original_id=originals[sha256(a.content).hexdigest()].pk,
             token=token,
             claimed_until=in_seconds(CLAIM_SECONDS),
             silent=silent,
@@ -157,6 +164,7 @@ def enter(
         for a in arrived
     ]
     IngestRecord.objects.bulk_create(records)
+    faults.step("ledger.records")
     return records
 
 
@@ -187,3 +195,9 @@ def charge(record: IngestRecord) -> None:
     """An attempt, committed before the mail is tried alone."""
     IngestRecord.objects.filter(pk=record.pk).update(attempts=F("attempts") + 1)
     record.attempts += 1
+
+
+def forgive(record: IngestRecord) -> None:
+    """Take a charge back: nobody tried it after all."""
+    IngestRecord.objects.filter(pk=record.pk).update(attempts=F("attempts") - 1)
+    record.attempts -= 1

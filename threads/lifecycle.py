@@ -5,20 +5,22 @@ One request fires at most one each, in this order: `thread.closed` or
 rest. A value that stays as it was fires nothing.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from threads.actors import Actor
+from threads.actors import TIMER, Actor
 from threads.errors import RefusedError
 from threads.events import newest_inbound, thread_event
 from threads.mail.limits import clean_line
-from threads.models import Tag, Thread, User
+from threads.models import Message, Tag, Thread, User
 from threads.serializers import etag, timestamp, user_json
 from webhooks.outbox import NewEvent, publish
 
@@ -43,6 +45,9 @@ class Changes:
     status: str | Unset = UNSET
     assignee: User | Unset | None = UNSET
     tags: list[str] | Unset = UNSET
+    # Beside the tags it has, whatever those are by then.
+    add_tags: Sequence[str] = ()
+    remove_tags: Sequence[str] = ()
     priority: str | Unset = UNSET
     subject: str | Unset = UNSET
     snoozed_until: datetime | Unset | None = UNSET
@@ -61,11 +66,18 @@ class _Fired:
 
 @transaction.atomic
 def change(
-    thread_pk: int, *, actor: Actor, changes: Changes, if_match: str | None = None
+    thread_pk: int,
+    *,
+    actor: Actor,
+    changes: Changes,
+    if_match: Collection[str] | None = None,
 ) -> Thread:
-    """Change a thread and tell of it. Raises `RefusedError` with `version_mismatch`."""
+    """Change a thread and tell of it, if its ETag is one of `if_match`.
+
+    Raises `RefusedError` with `version_mismatch` or `too_many_tags`.
+    """
     thread = locked(thread_pk)
-    if if_match is not None and if_match != etag(thread):
+    if if_match is not None and etag(thread) not in if_match:
         raise RefusedError(
             "version_mismatch",
             _("The thread has changed since you read it."),
@@ -74,6 +86,15 @@ def change(
     if events := apply(thread, changes, actor):
         publish(events)
     return thread
+
+
+def wake(limit: int = 200) -> int:
+    """End the snooze of threads whose time has come; how many there were."""
+    due = Thread.objects.filter(snoozed_until__lte=Now()).order_by("snoozed_until")
+    pks = list(due.values_list("pk", flat=True)[:limit])
+    for pk in pks:
+        change(pk, actor=TIMER, changes=Changes(snoozed_until=None))
+    return len(pks)
 
 
 def locked(thread_pk: int) -> Thread:
@@ -87,6 +108,15 @@ def locked(thread_pk: int) -> Thread:
         if thread.merged_into_id is None:
             return thread
         thread_pk = thread.merged_into_id
+
+
+def locked_with(message_pk: int) -> Thread:
+    """The thread that a message is in by now, locked: it may have been split off."""
+    where = Message.objects.filter(pk=message_pk)
+    while True:
+        thread = locked(where.values_list("thread", flat=True).get())
+        if where.filter(thread=thread).exists():
+            return thread
 
 
 def apply(thread: Thread, changes: Changes, actor: Actor) -> list[NewEvent]:
@@ -164,6 +194,9 @@ def _apply_assignee(thread: Thread, changes: Changes, fired: _Fired) -> None:
 def _apply_rest(thread: Thread, changes: Changes, fired: _Fired) -> None:
     if not isinstance(changes.tags, Unset):
         _apply_tags(thread, changes.tags, fired)
+    elif changes.add_tags or changes.remove_tags:
+        kept = {tag.name for tag in thread.tags.all()} - set(changes.remove_tags)
+        _apply_tags(thread, [*kept, *changes.add_tags], fired)
     if not isinstance(changes.priority, Unset) and changes.priority != thread.priority:
         fired.rest["priority"] = {"old": thread.priority, "new": changes.priority}
         thread.priority = changes.priority

@@ -41,7 +41,7 @@ from threads.models import (
 )
 from threads.place import Place
 from threads.recipients import Recipients, answered_message, reply_recipients
-from webhooks import bell
+from webhooks import bell, faults
 from webhooks.outbox import publish
 
 SEND_DUE = "threads.tasks.send_due"
@@ -68,16 +68,20 @@ def reply(
     actor: Actor,
     author: User | None = None,
     via: str = Message.Via.API,
+    once: str = "",
 ) -> Message:
     """Accept a reply; it is on its way when this returns.
 
+    The same `once` in the same thread is the same reply: it is answered again.
     Raises `RefusedError` with thread_is_spam, smtp_not_configured, no_recipient,
     invalid_recipient or too_many_recipients.
     """
     with transaction.atomic():
         thread = lifecycle.locked(thread_pk)
+        if once and (sent := _accepted_before(thread, once)):
+            return sent
         stored_only = _refuse_what_cannot_be_sent(thread)
-        message = _accept(thread, wanted, actor, author, via)
+        message = _accept(thread, wanted, actor, author, via=via, once=once)
         events = []
         if wanted.close:
             closed = lifecycle.Changes(status=Thread.Status.CLOSED)
@@ -89,13 +93,18 @@ def reply(
         else:
             bell.ring(SEND_DUE)
         publish(events)
+        faults.step("reply.accepted")
     if stored_only:
         _write_to_outbox(message)
     return message
 
 
 def outsiders(thread: Thread, wanted: Reply) -> list[str]:
-    """The named recipients who are not participants of the thread."""
+    """The named recipients who are not participants of the thread.
+
+    Raises `RefusedError` with invalid_recipient.
+    """
+    _refuse_what_is_no_address(wanted)
     known = {normalise(person["address"]) for person in thread.participants}
     named = [*wanted.to, *wanted.cc, *wanted.bcc]
     return [address for address in named if normalise(address) not in known]
@@ -147,8 +156,22 @@ def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
     )
 
 
+def _accepted_before(thread: Thread, once: str) -> Message | None:
+    """Under the thread's lock: two clicks at the same moment are one reply."""
+    ours = Message.objects.filter(
+        thread=thread, direction=Message.Direction.OUTBOUND, actor__once=once
+    )
+    return ours.first()
+
+
 def _accept(
-    thread: Thread, wanted: Reply, actor: Actor, author: User | None, via: str
+    thread: Thread,
+    wanted: Reply,
+    actor: Actor,
+    author: User | None,
+    *,
+    via: str,
+    once: str,
 ) -> Message:
     house = House.of(thread.mailbox)
     answered = answered_message(thread)
@@ -209,7 +232,7 @@ def _accept(
         ),
         status=Message.Status.QUEUED,
         author=author,
-        actor=actor.json(),
+        actor={**actor.json(), **({"once": once} if once else {})},
         envelope_from=thread.mailbox.address,
         # A later failure opens it again, if this reply is what closed it.
         closes=wanted.close and thread.status != Thread.Status.CLOSED,
@@ -232,7 +255,11 @@ def _accept(
         [Recipient(message=message, address=address) for address in addresses]
     )
     place = Place(thread)
-    place.welcome(_json(person) for person in (*recipients.to, *recipients.cc))
+    place.welcome(
+        _json(person)
+        for person in (*recipients.to, *recipients.cc)
+        if not house.is_ours(person.address)
+    )
     thread.message_count += 1
     thread.last_message = message
     thread.last_message_at = thread.updated_at = now
@@ -243,9 +270,7 @@ def _accept(
 def _recipients(
     thread: Thread, wanted: Reply, answered: Message | None, house: House
 ) -> Recipients:
-    for name in ("to", "cc", "bcc"):
-        for address in getattr(wanted, name):
-            _refuse_unwritable(address, name)
+    _refuse_what_is_no_address(wanted)
     found = reply_recipients(thread, answered, house, everybody=wanted.reply_all)
     to = tuple(Address(normalise(a)) for a in wanted.to) or found.to
     cc = tuple(Address(normalise(a)) for a in wanted.cc) or found.cc
@@ -266,6 +291,12 @@ def _recipients(
             field="to",
         )
     return Recipients(to, cc)
+
+
+def _refuse_what_is_no_address(wanted: Reply) -> None:
+    for name in ("to", "cc", "bcc"):
+        for address in getattr(wanted, name):
+            _refuse_unwritable(address, name)
 
 
 def _refuse_unwritable(address: str, field: str) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from threads.lifecycle import set_status
-from threads.models import Message, Thread
+from threads.mail.addresses import normalise
+from threads.models import Message, Note, Thread
 from threads.serializers import LIST_LIMIT
 
 _MOST_OPEN = ("open", "pending", "closed", "spam")
@@ -22,6 +23,8 @@ class Place:
     changed: bool = False
     # Tags came with a merge and are to be written.
     tagged: bool = False
+    # Places that staff split from this one: no mail joins them again.
+    cuts: "list[Place]" = field(default_factory=list)
 
     @property
     def age(self) -> tuple[datetime, int, int]:
@@ -35,15 +38,20 @@ class Place:
             place = place.merged_into
         return place
 
+    def cut_from(self, others: Iterable["Place"]) -> bool:
+        apart = {place.standing() for place in self.cuts}
+        return not apart.isdisjoint(others)
+
     def welcome(self, people: Iterable[dict[str, str]]) -> None:
-        """Add participants, each address once, the first spelling staying."""
+        """Add participants, each address once, as it is compared."""
         known = {person["address"] for person in self.thread.participants}
         for person in people:
             if len(self.thread.participants) >= LIST_LIMIT:
                 return
-            if person["address"] and person["address"] not in known:
-                known.add(person["address"])
-                self.thread.participants.append(person)
+            address = normalise(person["address"])
+            if address and address not in known:
+                known.add(address)
+                self.thread.participants.append({**person, "address": address})
 
     def relate(self, other: "Place") -> None:
         """Remember that a mail of this thread refers to the other one."""
@@ -73,6 +81,14 @@ class Place:
         theirs.message_count = 0
         theirs.last_message = None
         self.messages += loser.messages
+        self.cuts += loser.cuts
         loser.messages = []
         loser.merged_into = self
         self.changed = loser.changed = True
+
+
+def move_rows(loser: Thread, survivor: Thread) -> None:
+    """What hangs on a merged thread hangs on its survivor; both have rows."""
+    Message.objects.filter(thread=loser).update(thread=survivor)
+    Note.objects.filter(thread=loser).update(thread=survivor)
+    Thread.objects.filter(merged_into=loser).update(merged_into=survivor)

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from threads.events import operator_event
 from threads.models import IngestRecord
+from webhooks import faults
 from webhooks.outbox import publish
 
 _LONGEST_REASON = 20_000
@@ -33,6 +34,7 @@ def put(record: IngestRecord, reason: str, *, token: UUID) -> bool:
     )
     if not mine:
         return False
+    faults.step("quarantine.put")
     mailbox = record.source.mailbox
     publish(
         [

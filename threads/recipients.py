@@ -32,20 +32,30 @@ def answered_message(thread: Thread) -> Message | None:
 
 
 def reply_recipients(
-    thread: Thread, answered: Message | None, house: House, *, everybody: bool
+    thread: Thread,
+    answered: Message | None,
+    house: House,
+    *,
+    everybody: bool,
+    written: Message | None = None,
 ) -> Recipients:
-    """Never ours, never a stranger who only answered into the thread."""
+    """Never ours, never a stranger who only answered into the thread.
+
+    `written` is our newest mail, for who has it already.
+    """
     participants = {normalise(person["address"]) for person in thread.participants}
     if answered is None:
-        return Recipients(tuple(_outside(_last_outbound_to(thread), house)))
+        written = written or _last_written(thread)
+        people = written.addresses.get("to", []) if written else []
+        return Recipients(tuple(_outside(people, house)))
     proven = answered.authentication == "pass"
-    people = answered.addresses
+    named = answered.addresses
     reply_to = [
         person
-        for person in _outside(people.get("reply_to", []), house)
+        for person in _outside(named.get("reply_to", []), house)
         if proven or normalise(person.address) in participants
     ]
-    to = reply_to or _outside(people.get("from", []), house)
+    to = reply_to or _outside(named.get("from", []), house)
     to = [person for person in to if not is_no_reply(normalise(person.address))]
     if not to and thread.customer is not None:
         to = [Address(thread.customer.address, thread.customer.name)]
@@ -54,7 +64,7 @@ def reply_recipients(
     first = answered.is_first
     also = [
         person
-        for person in _outside(people.get("to", []) + people.get("cc", []), house)
+        for person in _outside(named.get("to", []) + named.get("cc", []), house)
         if proven or first or normalise(person.address) in participants
     ]
     main = {normalise(person.address) for person in to}
@@ -62,14 +72,13 @@ def reply_recipients(
     return Recipients(tuple(to), tuple(cc))
 
 
-def _last_outbound_to(thread: Thread) -> list[dict[str, str]]:
-    newest = (
+def _last_written(thread: Thread) -> Message | None:
+    return (
         Message.objects.filter(thread=thread, direction=Message.Direction.OUTBOUND)
         .exclude(status=Message.Status.DRAFT)
         .order_by("-id")
         .first()
     )
-    return newest.addresses.get("to", []) if newest else []
 
 
 def _outside(people: Iterable[dict[str, str]], house: House) -> list[Address]:

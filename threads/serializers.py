@@ -1,12 +1,14 @@
 """What JSON a thread and a message are: the API's answer and the event's body alike."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
 
-from threads.models import Attachment, Message, Thread, User
+from threads.models import Attachment, Message, Note, Thread, User
 
 JSON = dict[str, Any]
 
@@ -26,10 +28,16 @@ def timestamp(moment: datetime | None) -> str | None:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
-def etag(thread: Thread) -> str:
-    """Changes with every change of the thread (RFC 9110 section 8.8.3)."""
-    micros = int(thread.updated_at.timestamp() * 1_000_000)
-    return f'"{thread.public_id}.{thread.sequence}.{micros}"'
+def etag(thread: Thread, messages: list[JSON] | None = None) -> str:
+    """A digest of what GET /threads/:id shows (RFC 9110 section 8.8.3).
+
+    `messages`, its newest ones, newest first, as JSON; given: no statement.
+    """
+    if messages is None:
+        newest = Message.objects.with_relations().filter(thread=thread)
+        messages = [message_json(m) for m in newest.order_by("-pk")[:LIST_LIMIT]]
+    shown = json.dumps([thread_json(thread), messages], sort_keys=True)
+    return f'"{sha256(shown.encode()).hexdigest()[:32]}"'
 
 
 def user_json(user: User | None) -> JSON | None:
@@ -77,6 +85,18 @@ def thread_json(thread: Thread, *, tags: Iterable[str] | None = None) -> JSON:
         "related": thread.related[:LIST_LIMIT],
         "url": f"{settings.PUBLIC_URL}/api/v1/threads/{identifier}",
         "admin_url": f"{settings.PUBLIC_URL}/admin/threads/thread/{identifier}/change/",
+    }
+
+
+def note_json(note: Note) -> JSON:
+    """An internal note; `author` is null when a key wrote it, `actor` says who did."""
+    return {
+        "id": note.public_id,
+        "thread_id": note.thread.public_id,
+        "body": note.body,
+        "author": user_json(note.author),
+        "actor": note.actor,
+        "created_at": timestamp(note.created_at),
     }
 
 

@@ -160,6 +160,7 @@ def _send(message: Message) -> Sent:
         sent = Sent(Status.QUEUED, detail=f"{type(error).__name__}: {error}"[:500])
     faults.step("smtp.accepted")
     _record(message, sent)
+    faults.step("smtp.recorded")
     if backend is not None:
         _quit(backend)
     return sent
@@ -224,6 +225,7 @@ def _converse(server: smtplib.SMTP, message: Message, addresses: list[str]) -> S
             code, text = 553, b"This address needs a server with SMTPUTF8."
         if not _OK <= code < _FURTHER:
             refused[address] = (code, _plain(text))
+    faults.step("smtp.recipients")
     if len(refused) == len(addresses):
         return _all_refused(refused)
     answer = _transfer(server, message)
@@ -253,6 +255,7 @@ def _transfer(server: smtplib.SMTP, message: Message) -> Sent:
     faults.step("smtp.data_started")
     try:
         server.send(b".\r\n")
+        faults.step("smtp.dotted")
         code, text = server.getreply()
     except (OSError, smtplib.SMTPException) as error:
         return Sent(Status.IN_DOUBT, detail=f"No answer after the mail: {error}"[:500])
@@ -290,7 +293,7 @@ def _plain(text: bytes | str) -> str:
 @transaction.atomic
 def _record(message: Message, sent: Sent) -> None:
     """State, recipients and events; only while the lease is still ours."""
-    thread = lifecycle.locked(message.thread_id)
+    thread = lifecycle.locked_with(message.pk)
     mine = Message.objects.select_for_update().filter(
         pk=message.pk, token=message.token, status=Status.SENDING
     )

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from threads import smtp
+from threads import lifecycle, smtp
 from threads.outbound import SEND_DUE
 from webhooks import bell
 from webhooks.leases import Lease
@@ -14,7 +14,13 @@ LEASE_SECONDS = 120
 SCHEDULES = {
     "deliveries": bell.DRAIN,
     "replies": SEND_DUE,
+    "snoozed threads": "threads.tasks.wake",
 }
+
+
+def wake() -> None:
+    """Bring back the threads that were snoozed until now."""
+    lifecycle.wake()
 
 
 def send_due() -> None:

@@ -67,3 +67,25 @@ def queue(
             )
         ]
     return []
+
+
+@register(deploy=True)
+def private_targets(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Whoever may make a webhook may then reach into the inner network."""
+    del app_configs
+    policy = Policy.of(settings.WEBHOOK_ALLOWED_NETWORKS)
+    inner = [str(network) for network in policy.networks if not network.is_global]
+    if not inner:
+        return []
+    return [
+        checks.Warning(
+            f"Webhooks may reach private addresses: {', '.join(inner)}.",
+            hint=(
+                "Take these out of WEBHOOK_ALLOWED_NETWORKS, or narrow them to the"
+                " hosts that are meant and silence webhooks.W002."
+            ),
+            id="webhooks.W002",
+        )
+    ]

@@ -221,6 +221,7 @@ class _Drain:
         if job.lease_ends - monotonic() < job.timeout + LEASE_MARGIN:
             return Result(job, started_at, None)
         try:
+            faults.step("delivery.sending")
             return Result(job, started_at, self._post(job))
         except Exception as error:
             # One webhook's trouble, and of a kind nobody thought of, is its own.

@@ -60,6 +60,15 @@ class View(APIView):
         translation.activate("en")
         return super().dispatch(request, *args, **kwargs)
 
+    def initialize_request(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> Request:
+        """An empty body has no type: it is `{}`, and never an empty form."""
+        asked = super().initialize_request(request, *args, **kwargs)
+        if asked.stream is None:
+            request.META["CONTENT_TYPE"] = ""
+        return asked
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate, count, then check the scope: also a refusal is counted."""
         self.perform_authentication(request)

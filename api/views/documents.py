@@ -1,9 +1,15 @@
-"""The OpenAPI document, and a page that shows it without the internet."""
+"""The OpenAPI document, a page that shows it offline, and the signpost to both."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from django.conf import settings
+from drf_spectacular.renderers import OpenApiJsonRenderer2
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from api.errors import not_found
+from api.parameters import Parameters
 from api.views.base import View
 
 
@@ -11,10 +17,39 @@ class Document(SpectacularJSONAPIView, View):
     """For any key."""
 
     scopes: ClassVar = {"GET": ""}
+    renderer_classes = [OpenApiJsonRenderer2]  # noqa: RUF012 -- as application/json
 
 
-class Page(SpectacularSwaggerView):
-    """Public; the document it shows asks for a key."""
+class Page(SpectacularSwaggerSplitView):
+    """Public; the document it shows asks for a key. Its script is a file of its own."""
 
     authentication_classes = []  # noqa: RUF012 -- an instance variable upstream
     permission_classes = []  # noqa: RUF012
+
+
+class Index(View):
+    """Public: where the way begins."""
+
+    schema = None
+    permission_classes = []  # noqa: RUF012
+
+    def get(self, request: Request) -> Response:
+        Parameters(request, ())
+        home = f"{settings.PUBLIC_URL}/api"
+        return Response(
+            {
+                "v1": f"{home}/v1",
+                "docs": f"{home}/docs",
+                "openapi": f"{home}/v1/openapi.json",
+            }
+        )
+
+
+class Nowhere(View):
+    """Whatever else is asked under /api/, by whatever method."""
+
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise not_found()

@@ -1,7 +1,6 @@
 """Messages, their untouched originals, and their attachments."""
 
 from typing import ClassVar
-from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -10,6 +9,7 @@ from rest_framework.response import Response
 
 from api.parameters import Parameters
 from api.views.base import View, described
+from threads.downloads import download
 from threads.mail.parts import attachment
 from threads.models import Attachment, Message, Original
 from threads.serializers import message_json
@@ -58,17 +58,3 @@ class AttachmentContent(View):
         content = attachment(bytes(original.content), found.part)
         name = found.filename or f"{found.public_id}.bin"
         return download(content, found.content_type, name)
-
-
-def download(content: bytes, content_type: str, name: str) -> HttpResponse:
-    """Always saved, never shown: it may be a stranger's HTML (RFC 6266)."""
-    response = HttpResponse(content, content_type=content_type)
-    plain = "".join(
-        c if (c.isascii() and c.isalnum()) or c in "._-" else "_" for c in name
-    )
-    response["Content-Disposition"] = (
-        f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response

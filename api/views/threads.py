@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.conditions import demanded, unchanged
 from api.inputs import ReplyInput, ThreadChange
 from api.models import ApiKey
 from api.pagination import Place, page
@@ -18,10 +18,10 @@ from api.views.base import View, described
 from threads import lifecycle, outbound
 from threads.actors import Actor
 from threads.models import Mailbox, Message, Thread, User
-from threads.serializers import etag, message_json, thread_json
+from threads.models.thread import ThreadQuerySet
+from threads.serializers import LIST_LIMIT, etag, message_json, thread_json
 
 JSON = dict[str, Any]
-_SHOWN = 100
 _FILTERS = (
     "status",
     "domain",
@@ -60,10 +60,8 @@ class ThreadList(View):
             page(Place.of(request), threads, "last_message", asked.limit(), thread_json)
         )
 
-    def _filtered(self, asked: Parameters) -> QuerySet[Thread]:
-        threads: QuerySet[Thread] = (
-            Thread.objects.within(self.key.domains).standing().with_relations()
-        )
+    def _filtered(self, asked: Parameters) -> ThreadQuerySet:
+        threads = Thread.objects.within(self.key.domains).standing().with_relations()
         statuses = asked.choices("status", [*Thread.Status.values, "all"])
         if not statuses:
             threads = threads.exclude(status=Thread.Status.SPAM)
@@ -81,9 +79,8 @@ class ThreadList(View):
             )
         if tag := asked.text("tag"):
             threads = threads.filter(tags__name=tag)
-        if person := asked.text("from").lower():
-            wrote = Message.objects.filter(thread=OuterRef("pk"), sender=person)
-            threads = threads.filter(Exists(wrote))
+        if person := asked.address("from"):
+            threads = threads.of_person(person)
         for name, column in (
             ("updated_since", "updated_at__gte"),
             ("created_since", "created_at__gte"),
@@ -92,9 +89,7 @@ class ThreadList(View):
                 threads = threads.filter(**{column: since})
         return threads
 
-    def _of_ours(
-        self, threads: QuerySet[Thread], asked: Parameters
-    ) -> QuerySet[Thread]:
+    def _of_ours(self, threads: ThreadQuerySet, asked: Parameters) -> ThreadQuerySet:
         """`domain` and `mailbox` are closed lists: the key's own."""
         known = list(Mailbox.objects.within(self.key.domains))
         domains = sorted({mailbox.domain for mailbox in known})
@@ -118,16 +113,16 @@ class ThreadDetail(View):
         """Read a thread with its newest 100 messages, oldest first."""
         Parameters(request, ())
         thread = visible(self.key, thread_id)
-        tag = etag(thread)
-        if tag in request.headers.get("if-none-match", ""):
-            return HttpResponse(status=304, headers={"ETag": tag})
         newest = page(
             Place(f"/api/v1/threads/{thread.public_id}/messages"),
             Message.objects.with_relations().filter(thread=thread),
             "pk",
-            _SHOWN,
+            LIST_LIMIT,
             message_json,
         )
+        tag = etag(thread, newest["results"])
+        if unchanged(request, tag):
+            return HttpResponse(status=304, headers={"ETag": tag})
         body = {
             **thread_json(thread),
             "messages": newest["results"][::-1],
@@ -149,7 +144,7 @@ class ThreadDetail(View):
             thread.pk,
             actor=actor(self.key),
             changes=_changes(asked.validated_data),
-            if_match=request.headers.get("if-match"),
+            if_match=demanded(request),
         )
         fresh = visible(self.key, thread.public_id)
         return Response(thread_json(fresh), headers={"ETag": etag(fresh)})

@@ -1,6 +1,7 @@
 """The front desk: keys, scopes, limits, errors, events, webhooks, documents."""
 
 import json
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -82,7 +83,9 @@ def test_the_rate_is_counted_on_every_answer_and_refused_beyond(client):
         ('{"body": "x", "cc": "y"}', "application/json", 400, "invalid"),
         ('{"body": "x", "close": "yes"}', "application/json", 400, "invalid"),
         ('{"body": "x", "colour": 1}', "application/json", 400, "invalid"),
-        ('{"body": "\\ud800"}', "application/json", 400, "invalid"),
+        ('{"body": "\\ud800"}', "application/json", 400, "parse_error"),
+        ('{"\\udfff": 1}', "application/json", 400, "parse_error"),
+        ('{"to": [{"a": "\\uD83D"}]}', "application/json", 400, "parse_error"),
     ],
 )
 def test_a_bad_body_is_refused(client, arrive, body, kind, status, code, settings):
@@ -135,11 +138,11 @@ def test_a_key_sees_its_own_domains_only_on_every_route(key, arrive):
     secrets = [value for name, value in ids.items() if name != "kind"]
     seen = 0
     for route in v1:
-        names = [n for n in ids if f"<str:{n}>" in str(route.pattern)]
+        names = [n for n in ids if f":{n}>" in str(route.pattern)]
         path = "/api/v1/" + str(route.pattern)
         for name in names:
-            path = path.replace(f"<str:{name}>", ids[name])
-        posts = ("reply", "test", "replay", "rotate-secret")
+            path = re.sub(f"<\\w+:{name}>", ids[name], path)
+        posts = ("reply", "test", "replay", "rotate-secret", "merge", "split")
         method = "post" if path.endswith(posts) else "get"
         answer = getattr(bound, method)(
             path,
@@ -160,12 +163,13 @@ def test_a_foreign_and_a_missing_object_answer_alike(key, arrive):
     arrive()
     bound = key(domains=["shop.nl"])
     answers = []
-    for thread_id in (other.public_id, "c" + "0" * 24):
+    for thread_id in (other.public_id, "c" + "0" * 24, "c0", "é", "%00", "a%0ab"):
         answer = bound.get(f"/api/v1/threads/{thread_id}")
         body = answer.json()
         body.pop("request_id")
         answers.append((answer.status_code, body))
-    assert answers[0] == answers[1]
+    assert answers[0] == (404, answers[0][1])
+    assert all(answer == answers[0] for answer in answers)
 
 
 def test_a_bound_key_makes_bound_webhooks(key, arrive):

@@ -1,8 +1,12 @@
 """Threads over the API: what the contract promises of each route."""
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import pytest
+from django.apps import apps
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 
 from api.models import ApiKey, IdempotencyKey, RateWindow
 from tests.mailservers import smtp_server
@@ -201,6 +205,260 @@ def test_if_match_refuses_a_change_of_what_has_changed(client, arrive):
     assert again.json()["code"] == "version_mismatch"
 
 
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("*", 200),
+        ("TAG", 200),
+        (" TAG ", 200),
+        ('"zzz", TAG', 200),
+        ('"zzz",TAG,"yyy"', 200),
+        ("W/TAG", 412),
+        ('"zzz"', 412),
+        ("zzz", 412),
+        ('"zzz", W/TAG', 412),
+    ],
+)
+def test_if_match_is_read_as_http_says(client, arrive, header, status):
+    url = f"/api/v1/threads/{arrive().public_id}"
+    given = header.replace("TAG", client.get(url)["ETag"])
+    answer = client.patch(url, {"priority": "high"}, format="json", HTTP_IF_MATCH=given)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer["ETag"] == client.get(url)["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("*", 304),
+        ("TAG", 304),
+        ("W/TAG", 304),
+        ('"zzz" , W/TAG', 304),
+        ('"zzz"', 200),
+        ("zzz", 200),
+    ],
+)
+def test_if_none_match_is_read_as_http_says(client, arrive, header, status):
+    url = f"/api/v1/threads/{arrive().public_id}"
+    tag = client.get(url)["ETag"]
+    answer = client.get(url, HTTP_IF_NONE_MATCH=header.replace("TAG", tag))
+    assert (answer.status_code, answer["ETag"]) == (status, tag)
+
+
+def test_the_etag_changes_with_all_that_is_shown(client, arrive):
+    """Also with what other threads, people and the mail server change."""
+    thread = arrive(in_reply_to="<late@bedrijf.nl>")
+    url = f"/api/v1/threads/{thread.public_id}"
+    User.objects.create_user("jan", "jan@shop.nl", first_name="Jan")
+    client.patch(url, {"assignee": "jan@shop.nl"}, format="json")
+
+    def another_thread():
+        arrive(text="x\n")
+
+    def a_late_parent():
+        arrive(message_id="<late@bedrijf.nl>", sender="x@y.nl")
+
+    def a_marriage():
+        User.objects.update(last_name="Smit")
+
+    def a_mail_server():
+        Message.objects.filter(pk=message.pk).update(status="sending")
+
+    with override_settings(EMAIL_HOST="127.0.0.1"):
+        client.post(f"{url}/reply", {"body": "Dank"}, format="json")
+    message = Message.objects.get(direction="outbound")
+    for change in (another_thread, a_late_parent, a_marriage, a_mail_server):
+        before = client.get(url)
+        change()
+        after = client.get(url, HTTP_IF_NONE_MATCH=before["ETag"])
+        assert after.status_code == 200, change
+        assert after["ETag"] != before["ETag"], change
+        assert after.json() != before.json(), change
+        late = {"format": "json", "HTTP_IF_MATCH": before["ETag"]}
+        assert client.patch(url, {"priority": "low"}, **late).status_code == 412
+
+
+# --- People ---------------------------------------------------------------------
+
+
+def test_from_finds_every_participant_in_any_spelling(client, arrive, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    asked = arrive(sender="K <K@XN--bcher-kva.DE>", text="a\n")
+    arrive(text="b\n")
+    url = f"/api/v1/threads/{asked.public_id}"
+    whole = ApiKey.objects.get()
+    whole.scopes = [*whole.scopes, "messages:send_any"]
+    whole.save()
+    sent = {"body": "x", "cc": ["Derde@Ander.nl"]}
+    assert client.post(f"{url}/reply", sent, format="json").status_code == 202
+    shown = client.get(url).json()["participants"]
+    assert [p["address"] for p in shown] == ["k@xn--bcher-kva.de", "derde@ander.nl"]
+    for spelling in ("k@bücher.de", "K@XN--BCHER-KVA.de", "DERDE@ander.nl"):
+        found = client.get("/api/v1/threads", {"from": spelling}).json()["results"]
+        assert [t["id"] for t in found] == [asked.public_id], spelling
+    nobody = {"from": "iemand@ander.nl"}
+    assert client.get("/api/v1/threads", nobody).json()["results"] == []
+    answer = client.get("/api/v1/threads", {"from": "klant"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+
+
+def test_from_finds_who_wrote_without_being_vouched_for(client, arrive, settings):
+    """A stranger's answer to our mail is a leaf: no participant, yet to be found."""
+    settings.EMAIL_HOST = "127.0.0.1"
+    thread = arrive()
+    url = f"/api/v1/threads/{thread.public_id}"
+    client.post(f"{url}/reply", {"body": "x"}, format="json")
+    ours = Message.objects.get(direction="outbound").message_id
+    arrive(sender="prive@thuis.nl", in_reply_to=f"<{ours}>", text="y\n")
+    body = client.get(url).json()
+    assert "prive@thuis.nl" not in [p["address"] for p in body["participants"]]
+    found = client.get("/api/v1/threads", {"from": "prive@thuis.nl"}).json()
+    assert [t["id"] for t in found["results"]] == [thread.public_id]
+
+
+def test_from_stays_within_the_domains_of_the_key(key, arrive):
+    arrive(to="info@ander.nl")
+    own = arrive()
+    found = key(domains=["shop.nl"]).get(
+        "/api/v1/threads", {"from": "klant@bedrijf.nl"}
+    )
+    assert [t["id"] for t in found.json()["results"]] == [own.public_id]
+
+
+def test_our_own_addresses_never_become_participants(key, arrive, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    arrive(to="verkoop@shop.nl")
+    thread = arrive()
+    client = key(scopes=["threads:read", "messages:send", "messages:send_any"])
+    url = f"/api/v1/threads/{thread.public_id}"
+    copy = {
+        "body": "x",
+        "to": ["klant@bedrijf.nl"],
+        "cc": ["Verkoop@shop.nl", "support+intern@shop.nl", "support@shop.nl"],
+    }
+    assert client.post(f"{url}/reply", copy, format="json").status_code == 202
+    shown = client.get(url).json()["participants"]
+    assert [p["address"] for p in shown] == ["klant@bedrijf.nl"]
+
+
+def test_participants_of_before_are_found_as_new_ones_are(client, arrive):
+    thread = arrive()
+    written = [{"address": f"{name}@BEDRIJF.nl", "name": name} for name in "Kk"]
+    Thread.objects.update(participants=[*written, {"address": "", "name": "x"}])
+    step = import_module("threads.migrations.0002_participant_search")
+    step.compare_alike(apps, SimpleNamespace(connection=connection))
+    thread.refresh_from_db()
+    assert thread.participants == [{"address": "k@bedrijf.nl", "name": "K"}]
+    found = client.get("/api/v1/threads", {"from": "K@bedrijf.nl"}).json()["results"]
+    assert [t["id"] for t in found] == [thread.public_id]
+
+
+# --- The table of events --------------------------------------------------------
+
+# One row an old status: the event of each new one, None where nothing happens.
+FIRED = {
+    "open": {
+        "open": None,
+        "pending": "thread.updated",
+        "closed": "thread.closed",
+        "spam": "thread.updated",
+    },
+    "pending": {
+        "open": "thread.updated",
+        "pending": None,
+        "closed": "thread.closed",
+        "spam": "thread.updated",
+    },
+    "closed": {
+        "open": "thread.reopened",
+        "pending": "thread.reopened",
+        "closed": None,
+        "spam": "thread.updated",
+    },
+    "spam": {
+        "open": "thread.reopened",
+        "pending": "thread.updated",
+        "closed": "thread.closed",
+        "spam": None,
+    },
+}
+
+
+@pytest.mark.parametrize("new", FIRED)
+@pytest.mark.parametrize("old", FIRED)
+def test_every_change_of_status_fires_its_event(client, arrive, old, new):
+    thread = arrive()
+    url = f"/api/v1/threads/{thread.public_id}"
+    client.patch(url, {"status": old}, format="json")
+    told = Event.objects.count()
+    body = client.patch(url, {"status": new}, format="json").json()
+    assert body["status"] == new
+    assert (body["closed_at"] is not None) == (new == "closed")
+    log = client.get(f"{url}/events").json()["results"][told:]
+    expected = [FIRED[old][new]] if FIRED[old][new] else []
+    assert [event["event"] for event in log] == expected
+    for event in log:
+        assert event["changes"] == {"status": {"old": old, "new": new}}
+        assert event["thread"]["status"] == new
+        assert event["actor"]["type"] == "api_key"
+
+
+@pytest.mark.parametrize(
+    ("old", "status", "events"),
+    [
+        ("open", 202, ["thread.closed"]),
+        ("pending", 202, ["thread.closed"]),
+        ("closed", 202, []),
+        ("spam", 409, []),
+    ],
+)
+@pytest.mark.parametrize("close", [True, False])
+def test_a_reply_closes_at_acceptance_or_leaves_the_status(
+    client, arrive, settings, old, status, events, close
+):
+    settings.EMAIL_HOST = "127.0.0.1"
+    thread = arrive()
+    url = f"/api/v1/threads/{thread.public_id}"
+    client.patch(url, {"status": old}, format="json")
+    told = Event.objects.count()
+    answer = client.post(f"{url}/reply", {"body": "x", "close": close}, format="json")
+    assert answer.status_code == status
+    log = client.get(f"{url}/events").json()["results"][told:]
+    assert [event["event"] for event in log] == (events if close else [])
+    closed = close and status == 202
+    assert client.get(url).json()["status"] == ("closed" if closed else old)
+
+
+@pytest.mark.parametrize(
+    ("switches", "told"),
+    [
+        ({}, {"person", "automatic"}),
+        ({"include_auto": False}, {"person"}),
+        ({"include_spam": True}, {"person", "automatic", "spam"}),
+        ({"include_auto": False, "include_spam": True}, {"person", "spam"}),
+    ],
+)
+def test_the_switches_of_a_webhook_choose_what_it_is_told(
+    client, arrive, switches, told
+):
+    spam = arrive()
+    hook = {"url": "http://127.0.0.1:9999/", "events": ["message.received"]}
+    client.post("/api/v1/webhooks", {**hook, **switches}, format="json")
+    url = f"/api/v1/threads/{spam.public_id}"
+    client.patch(url, {"status": "spam"}, format="json")
+    first = f"<{Message.objects.get().message_id}>"
+    arrive(subject="spam", in_reply_to=first, text="a\n")
+    arrive(subject="person", text="b\n")
+    arrive(subject="automatic", auto_submitted="auto-replied", text="c\n")
+    assert client.get(url).json()["status"] == "spam"
+    log = client.get("/api/v1/events?type=message.received").json()["results"]
+    assert [e["subject"] for e in log[1:]] == ["spam", "person", "automatic"]
+    reached = Event.objects.filter(deliveries__isnull=False)
+    subjects = {e["id"]: e["subject"] for e in log}
+    assert {subjects[event.public_id] for event in reached} == told
+
+
 # --- Replies --------------------------------------------------------------------
 
 
@@ -260,6 +518,15 @@ def test_replies_are_refused_with_the_mend(client, key, arrive, settings):
     answer = client.post(url, {"body": "x"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (503, "smtp_not_configured")
     settings.EMAIL_HOST = "127.0.0.1"
+    for name, address in (
+        ("to", "not an address"),
+        ("cc", "jörg@bücher.de"),
+        ("bcc", f"a@{'é.' * 100}nl"),
+    ):
+        wrong = {"body": "x", name: ["iemand@anders.nl", address]}
+        answer = client.post(url, wrong, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_recipient")
+        assert answer.json()["errors"][0]["field"] == name
     stranger = {"body": "x", "to": ["iemand@anders.nl"]}
     assert client.post(url, stranger, format="json").status_code == 403
     sender = key(scopes=["messages:send", "messages:send_any"])

@@ -12,7 +12,14 @@ from threads.arrival import Incoming, store
 from threads.house import House
 from threads.laws import LAWS
 from threads.mail.parse import parse
-from threads.models import IngestRecord, Mailbox, Message, Source, Thread
+from threads.models import (
+    IngestRecord,
+    Mailbox,
+    Message,
+    Original,
+    Source,
+    Thread,
+)
 from threads.sources.base import Copy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,3 +86,42 @@ def test_a_parent_and_its_reply_stored_at_once_are_never_split():
     assert set(standing.values_list("message_count", flat=True)) == {2}
     assert IngestRecord.objects.filter(state="done").count() == 2 * ROUNDS
     assert [line for law in LAWS for line in law.broken()] == []
+
+
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite has one writer; PostgreSQL has many"
+)
+def test_the_same_bytes_entered_by_two_writers_at_once_are_one_original():
+    mailbox = Mailbox.objects.create(address="support@shop.nl")
+    sources = [
+        Source.objects.create(mailbox=mailbox, kind="maildir", location=str(number))
+        for number in range(2)
+    ]
+    failures = []
+    gate = threading.Barrier(2)
+
+    def write(source):
+        try:
+            for number in range(30):
+                contents = [mail(text=f"{number} {n}\n") for n in range(20)]
+                arrived = [
+                    ledger.Arrived(
+                        Copy(f"{number}.{n}", len(c), ""), f"{number}.{n}", c
+                    )
+                    for n, c in enumerate(contents)
+                ]
+                gate.wait(timeout=60)
+                ledger.enter(source, "", arrived, token=uuid4(), silent=False)
+        except Exception as error:
+            failures.append(error)
+            gate.abort()
+        finally:
+            connection.close()
+
+    writers = [threading.Thread(target=write, args=(source,)) for source in sources]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failures == []
+    assert IngestRecord.objects.count() == 2 * Original.objects.count() == 2 * 600

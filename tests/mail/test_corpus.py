@@ -14,6 +14,7 @@ from threads.laws import LAWS
 from threads.mail.addresses import normalise
 from threads.mail.parse import parse
 from threads.mail.parts import attachment
+from threads.mail.wire import packed, unpacked
 from threads.models import IngestRecord, Mailbox, Message, Source, Thread
 from threads.sources.maildir import Maildir
 
@@ -40,6 +41,7 @@ def test_a_file_is_understood_in_time_and_storable(path):
     begun = process_time()
     mail = parse(raw)
     assert process_time() - begun < 5
+    assert unpacked(packed(mail)) == mail
     texts = [
         mail.subject,
         mail.body_text,

@@ -1,5 +1,23 @@
 """The staff site of this room, a file for each group of pages."""
 
-from threads.admin import conversations, mailboxes, people, quarantine
+from threads.admin import (
+    access,
+    customers,
+    mailboxes,
+    messages,
+    people,
+    quarantine,
+    tags,
+    threads,
+)
 
-__all__ = ["conversations", "mailboxes", "people", "quarantine"]
+__all__ = [
+    "access",
+    "customers",
+    "mailboxes",
+    "messages",
+    "people",
+    "quarantine",
+    "tags",
+    "threads",
+]

@@ -11,6 +11,7 @@ _DOMAIN = re.compile(
     r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 )
 _LONGEST = 320
+_LONGEST_DOMAIN = 253  # RFC 1035 section 2.3.4, without the trailing dot
 
 
 def normalise(address: str) -> str:
@@ -28,6 +29,7 @@ def normalise(address: str) -> str:
         domain = domain.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError:
         return ""
-    if not _DOMAIN.fullmatch(domain):
+    # IDNA is longer than what was written, and a column must hold the whole.
+    if len(domain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(domain):
         return ""
     return f"{local}@{domain}"

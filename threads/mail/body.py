@@ -27,6 +27,7 @@ _QUOTE_DEPTH = re.compile(r">*")
 class Body:
     text: str = ""
     html: str = ""
+    html_only: bool = False
     attachments: list[ParsedAttachment] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
 
@@ -98,16 +99,26 @@ def read(message: Message) -> Body:
     reader = _Reader(message)
     sections = reader.sections(message)
     text = "\n".join(section.text for section in sections if section.text)
-    html = ""
-    if any(section.html for section in sections):
-        html = "\n".join(
-            section.html or f"<p>{escape(section.plain)}</p>" for section in sections
-        )
+    html = _html_of(sections)
     return Body(
         text=limits.clean_text(text),
         html=limits.clean_text(sanitised(html)) if html else "",
+        html_only=bool(html) and not any(s.plain.strip() for s in sections),
         attachments=reader.attachments,
         defects=reader.defects,
+    )
+
+
+def html(message: Message) -> str:
+    """The HTML of a MIME tree as its sender wrote it: hostile. `""` without any."""
+    return _html_of(_Reader(message).sections(message))
+
+
+def _html_of(sections: list[_Section]) -> str:
+    if not any(section.html for section in sections):
+        return ""
+    return "\n".join(
+        section.html or f"<p>{escape(section.plain)}</p>" for section in sections
     )
 
 

@@ -37,6 +37,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         date=headers.date(message),
         body_text=content.text,
         body_html=content.html,
+        html_only=content.html_only,
         spans=quotes.spans(content.text),
         attachments=tuple(content.attachments),
         auto=verdicts.is_automatic(message),

@@ -48,6 +48,8 @@ class ParsedMail:
     date: datetime | None
     body_text: str
     body_html: str
+    # No part was plain text: body_text was read from the HTML.
+    html_only: bool
     # {"reply": [[start, end], …], "quoted": …, "signature": …}: they cover body_text.
     spans: dict[str, list[list[int]]]
     attachments: tuple[ParsedAttachment, ...]

@@ -82,6 +82,8 @@ class Message(models.Model):
     # {"reply": [[start, end], …], "quoted": …, "signature": …} into body_text.
     spans = models.JSONField(default=dict)
     body_html = models.TextField(blank=True)
+    # The sender wrote no plain text: body_text was read from the HTML.
+    html_only = models.BooleanField(default=False)
     # The sender's claim, clamped to 1970–2100; received_at is ours.
     sent_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField(_("received"), db_default=Now())
@@ -149,6 +151,8 @@ class Message(models.Model):
             models.Index(fields=["mailbox", "message_id"], name="message_by_id"),
             # GET /threads/:id: its newest hundred.
             models.Index(fields=["thread", "-id"], name="message_of_thread"),
+            # GET /threads?from=: who wrote.
+            models.Index(fields=["sender"], name="message_by_sender"),
             # smtp.claim: what is due to go out.
             models.Index(
                 fields=["next_at", "id"],
@@ -160,6 +164,17 @@ class Message(models.Model):
                 fields=["claimed_until"],
                 name="message_lease",
                 condition=Q(status="sending"),
+            ),
+            # The dashboard: mail of a day, in and out.
+            models.Index(
+                fields=["received_at", "direction", "status"], name="message_by_day"
+            ),
+            # The dashboard: replies that need a person. OR and not IN: SQLite does not
+            # recognise a list that comes as parameters.
+            models.Index(
+                fields=["-id"],
+                name="message_trouble",
+                condition=Q(status="failed") | Q(status="in_doubt"),
             ),
         ]
 

@@ -1,9 +1,10 @@
 """One conversation."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
-from django.db import models
-from django.db.models import Q
+from django.db import connections, models
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +26,14 @@ class Tag(models.Model):
         return self.name
 
 
+class _Holds(models.Func):
+    """Is somebody with this address in a list of people? SQLite's way."""
+
+    template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s)"
+    arg_joiner = ") WHERE json_extract(value, '$.address') = "
+    output_field = models.BooleanField()
+
+
 class ThreadQuerySet(models.QuerySet["Thread"]):
     def within(self, domains: list[str]) -> "ThreadQuerySet":
         """What a key bound to `domains` may see; no domains means all."""
@@ -33,6 +42,19 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     def standing(self) -> "ThreadQuerySet":
         """Those with messages of their own: not merged away."""
         return self.filter(last_message__isnull=False)
+
+    def of_person(self, address: str) -> "ThreadQuerySet":
+        """Those somebody takes part in, or wrote to; `address` normalised.
+
+        A union, because an OR over two tables would use neither one's index.
+        """
+        threads = Thread.objects.order_by()
+        if connections[self.db].vendor == "sqlite":
+            takes_part = threads.filter(_Holds(F("participants"), Value(address)))
+        else:
+            takes_part = threads.filter(participants__contains=[{"address": address}])
+        wrote = threads.filter(messages__sender=address)
+        return self.filter(pk__in=takes_part.values("pk").union(wrote.values("pk")))
 
     def with_relations(self) -> "ThreadQuerySet":
         """All that one thread's JSON needs, in two statements."""
@@ -95,7 +117,7 @@ class Thread(models.Model):
         verbose_name=_("customer"),
     )
     # The customer's first inbound mail in this domain began this thread.
-    customer_is_new = models.BooleanField(default=False)
+    customer_is_new = models.BooleanField(_("new customer"), default=False)
     # [{"address", "name"}]: the customer, people lent by mails that are no leaves,
     # To and Cc of our own mail. Kept by ingest and outbound.
     participants = models.JSONField(default=list)
@@ -103,15 +125,23 @@ class Thread(models.Model):
     related = models.JSONField(default=list)
     merged_ids = models.JSONField(default=list)
     merged_into = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="merged_set"
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="merged_set",
+        verbose_name=_("merged into"),
     )
     message_count = models.PositiveIntegerField(_("messages"), default=0)
     # The number of the newest event; the next one gets sequence + 1.
-    sequence = models.PositiveIntegerField(default=0)
+    sequence = models.PositiveIntegerField(_("number of events"), default=0)
     # Newest activity, and the list's cursor: unique, so that equal times can't make
     # a page repeat for ever. Null once merged.
     last_message = models.OneToOneField(
-        "threads.Message", null=True, on_delete=models.PROTECT, related_name="+"
+        "threads.Message",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("newest message"),
     )
     last_message_at = models.DateTimeField(_("last message"), null=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
@@ -150,14 +180,36 @@ class Thread(models.Model):
                 fields=["assignee", "status", "-last_message"],
                 name="thread_by_assignee",
             ),
+            # lifecycle.wake: what has slept long enough.
+            models.Index(
+                fields=["snoozed_until"],
+                name="thread_snoozed",
+                condition=Q(snoozed_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.subject or str(_("(no subject)"))
 
 
+class ThreadLinkQuerySet(models.QuerySet["ThreadLink"]):
+    def cuts_between(
+        self, some: Iterable[int], others: Iterable[int]
+    ) -> "ThreadLinkQuerySet":
+        """The cuts between two sets of threads, by what those hold today."""
+        one, two = list(some), list(others)
+        return self.filter(
+            Q(a__thread__in=one, b__thread__in=two)
+            | Q(a__thread__in=two, b__thread__in=one),
+            kind=ThreadLink.Kind.CUT,
+        )
+
+
 class ThreadLink(models.Model):
-    """What staff joined or split, remembered: new mail follows it."""
+    """What staff joined or split, remembered: new mail follows it.
+
+    Between two messages, so that it stays true when their threads are merged.
+    """
 
     class Kind(models.TextChoices):
         LINK = "link", _("link")
@@ -169,6 +221,8 @@ class ThreadLink(models.Model):
     kind = models.CharField(max_length=4, choices=Kind.choices)
     by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = ThreadLinkQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -112,6 +112,13 @@ class Delivery(models.Model):
             ),
             # GET /webhooks/:id/deliveries, newest first.
             models.Index(fields=["webhook", "-id"], name="delivery_of_webhook"),
+            # The dashboard: what a failing webhook has not been told. OR and not IN:
+            # SQLite does not recognise a list that comes as parameters.
+            models.Index(
+                fields=["webhook", "state"],
+                name="delivery_stuck",
+                condition=Q(state="held") | Q(state="exhausted"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -144,6 +151,13 @@ class Attempt(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["delivery", "number"], name="attempt_number"
+            )
+        ]
+        indexes: ClassVar = [
+            # The dashboard: attempts of a day, and how long they took; all from here.
+            models.Index(
+                fields=["started_at", "status", "error", "duration_ms", "id"],
+                name="attempt_by_day",
             )
         ]
 

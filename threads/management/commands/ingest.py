@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
@@ -25,11 +26,15 @@ from threads.doors import open_door
 from threads.ingest import Options, Tally, take_in
 from threads.mail.addresses import normalise
 from threads.models import Mailbox, Source
+from threads.parsers import Parsers
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
 from threads.sources.maildir import Maildir
+from threads.verification import verify
 
 BUSY_SECONDS = 5.0
+# So long a watcher begins lone tries of what ended its parser; then others have a turn.
+LONE_SECONDS = 10.0
 SHOW_PROGRESS_AFTER = 2.0
 
 
@@ -59,6 +64,11 @@ class Command(BaseCommand):
             action="store_true",
             help="say what would be taken in; do nothing",
         )
+        parser.add_argument(
+            "--verify",
+            action="store_true",
+            help="compare the source with the database; do nothing",
+        )
         parser.add_argument("--json", action="store_true", help="one object a line")
 
     def handle(self, **options: Any) -> None:
@@ -71,11 +81,20 @@ class Command(BaseCommand):
         self.stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_args: self.stop.set())
+        try:
+            with Parsers() as self.parsers:
+                self._run(options)
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(_out_of_reach(error)) from error
+
+    def _run(self, options: dict[str, Any]) -> None:
         if options["watch"]:
             self._watch(options)
             return
         sources = self._sources(options)
-        work = self._check if options["check"] else self._pass
+        work = self._pass
+        if options["check"] or options["verify"]:
+            work = self._verify if options["verify"] else self._check
         failed = False
         for source in sources:
             if self.stop.is_set():
@@ -85,8 +104,6 @@ class Command(BaseCommand):
             except (SourceError, SourceBusyError, LostClaimError) as error:
                 failed = True
                 self._say_error(source, str(error))
-            except (OperationalError, InterfaceError) as error:
-                raise CommandError(_out_of_reach(error)) from error
         if failed:
             raise SystemExit(1)
 
@@ -122,7 +139,7 @@ class Command(BaseCommand):
         except SourceError as error:
             raise CommandError(str(error), returncode=2) from error
         key = {"mailbox": mailbox, "kind": Source.Kind.MAILDIR, "location": location}
-        if options["check"]:
+        if options["check"] or options["verify"]:
             found = Source.objects.filter(**key).first()
             return found or Source(**key)
         return Source.objects.get_or_create(**key, defaults={"active": False})[0]
@@ -142,6 +159,7 @@ class Command(BaseCommand):
             silent=self.options.silent,
             since=self.options.since or _start(source),
             limit=self.options.limit,
+            parsers=self.parsers,
             stopped=self.stop.is_set,
             progress=progress,
         )
@@ -155,7 +173,7 @@ class Command(BaseCommand):
                 sleep(0.1)
 
     def _watch(self, options: dict[str, Any]) -> None:
-        if options["maildir"] or options["to"] or options["check"]:
+        if any(options[name] for name in ("maildir", "to", "check", "verify")):
             raise CommandError(
                 _("--watch reads the configured sources; leave the other options out."),
                 returncode=2,
@@ -170,6 +188,8 @@ class Command(BaseCommand):
                     silent=self.options.silent,
                     since=self.options.since or _start(source),
                     limit=self.options.limit,
+                    parsers=self.parsers,
+                    lone_seconds=LONE_SECONDS,
                     stopped=self.stop.is_set,
                 ),
             )
@@ -196,6 +216,41 @@ class Command(BaseCommand):
         tally.skipped += door.skipped
         self._report(source, tally, check=True)
         return tally.failed
+
+    def _verify(self, source: Source) -> bool:
+        found = verify(
+            source,
+            open_door(source),
+            since=self.options.since or _start(source),
+            stopped=self.stop.is_set,
+        )
+        counts = {
+            "present": found.present,
+            "missing": len(found.missing),
+            "twice": len(found.twice),
+            "quarantined": found.quarantined,
+            "pending": found.pending,
+            "too_large": found.left,
+        }
+        if self.json:
+            named = {"source": str(source), "mailbox": source.mailbox.address}
+            lists = {
+                "missing_refs": found.missing,
+                "twice_refs": found.twice,
+                "skipped": dict(found.skipped),
+                "errors": found.errors,
+            }
+            line = json.dumps({**named, **counts, **lists}, ensure_ascii=False)
+        else:
+            line = _verdict(source, counts, found.skipped)
+        self.stdout.write(line)
+        for ref in found.missing:
+            self.stderr.write(_("missing: %s") % ref)
+        for ref in found.twice:
+            self.stderr.write(_("twice: %s") % ref)
+        for error in found.errors:
+            self.stderr.write(error)
+        return found.failed
 
     # --- What is said -----------------------------------------------------------
 
@@ -262,6 +317,31 @@ class Command(BaseCommand):
         self.stderr.write(error)
 
 
+def _verdict(source: Source, counts: dict[str, int], skipped: Counter[str]) -> str:
+    texts = {
+        "present": _("%d present"),
+        "missing": _("%d missing"),
+        "twice": _("%d twice"),
+        "quarantined": _("%d quarantined"),
+        "pending": _("%d not finished yet"),
+        "too_large": _("%d too large"),
+    }
+    always = {"present", "missing", "twice"}
+    parts = [
+        texts[name] % count for name, count in counts.items() if count or name in always
+    ]
+    return _line(source, [*parts, *_skipped(skipped)])
+
+
+def _skipped(skipped: Counter[str]) -> Iterator[str]:
+    for reason, count in sorted(skipped.items()):
+        yield _("%(count)d skipped (%(reason)s)") % {"count": count, "reason": reason}
+
+
+def _line(source: Source, parts: list[str]) -> str:
+    return f"{source.mailbox.address} < {source}: {', '.join(parts)}"
+
+
 def _summary(source: Source, tally: Tally, *, check: bool) -> str:
     first = (_("%d would be taken in") if check else _("%d taken in")) % tally.stored
     parts = [
@@ -277,12 +357,9 @@ def _summary(source: Source, tally: Tally, *, check: bool) -> str:
             )
             if count
         ),
-        *(
-            _("%(count)d skipped (%(reason)s)") % {"count": count, "reason": reason}
-            for reason, count in sorted(tally.skipped.items())
-        ),
+        *_skipped(tally.skipped),
     ]
-    return f"{source.mailbox.address} < {source}: {', '.join(parts)}"
+    return _line(source, parts)
 
 
 def _mailbox(address: str, option: str) -> Mailbox:

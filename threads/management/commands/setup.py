@@ -1,25 +1,38 @@
-"""The first team member."""
+"""The first team member, and the groups that the others join."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from threads import people
+from threads.access import groups
 
 
 class Command(BaseCommand):
-    help = "Make a first administrator; prints a one-time link to set the password."
+    help = (
+        "Give the groups what they lack; with --admin, make a first administrator and"
+        " print a one-time link to set the password."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.epilog = "example:\n  manage.py setup --admin you@example.com"
-        parser.add_argument("--admin", metavar="EMAIL", required=True)
+        parser.add_argument("--admin", metavar="EMAIL", default="")
 
     def handle(self, *, admin: str, **_options: Any) -> None:
+        with transaction.atomic():
+            groups.refresh(apps)
+        self.stderr.write(_("The groups have their rights."))
+        if admin:
+            self._administrator(admin)
+
+    def _administrator(self, admin: str) -> None:
         try:
             validate_email(admin)
         except ValidationError as error:

@@ -1,0 +1,1 @@
+from tests.threads.conftest import ingest, mailbox, maildir, source  # noqa: F401

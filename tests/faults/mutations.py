@@ -1,0 +1,167 @@
+"""Are the kill tests any good? Break the engine on purpose and see them fail.
+
+    python -m tests.faults.mutations
+    python tests/postgres.py python -m tests.faults.mutations
+
+Each mutation is made in a copy of the project, where the tests that should notice it
+run once. Those of races need PostgreSQL. Exit 1 when one of them survives.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EVERY_STEP = "tests/faults/test_every_step.py::test_{}_killed_at_any_step_{}"
+INGEST = EVERY_STEP.format("ingest", "ends_as_if_it_had_not_been")
+DELIVERIES = EVERY_STEP.format("deliveries", "arrive_and_look_the_same")
+REPLY = EVERY_STEP.format("a_reply", "is_sent_once_or_says_that_it_may_not_be")
+WRITERS = "tests/faults/test_writers.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    race: bool = False
+
+
+MUTATIONS = [
+    Mutation(
+        "the source is told before the commit",
+        "threads/ingest.py",
+        '        faults.step("ingest.entered")\n',
+        "        for mail in batch:\n"
+        "            self._done(mail.copy)\n"
+        '        faults.step("ingest.entered")\n',
+        INGEST,
+    ),
+    Mutation(
+        "there is no first commit",
+        "threads/ledger.py",
+        '    faults.step("ledger.records")\n    return records\n',
+        '    faults.step("ledger.records")\n    faults.step("ingest.entered")\n'
+        "    return records\n",
+        INGEST,
+    ),
+    Mutation(
+        "the message and its events are two commits",
+        "threads/arrival.py",
+        "        self._close_ledger(fates, token)\n",
+        "        self._close_ledger(fates, token)\n"
+        "        from django.db import connection\n"
+        "        connection.cursor().execute('COMMIT')\n"
+        "        connection.cursor().execute('BEGIN')\n",
+        INGEST,
+    ),
+    Mutation(
+        "the ledger is not asked what is known",
+        "threads/ledger.py",
+        "        known = _known(source, door, [copy.ref for copy in chunk])\n",
+        "        known = {}\n",
+        INGEST,
+    ),
+    Mutation(
+        "what a death left is left",
+        "threads/ingest.py",
+        "            run.finish_what_a_death_left()\n",
+        "",
+        INGEST,
+    ),
+    Mutation(
+        "a lost lease is not recovered",
+        "webhooks/delivery.py",
+        "            recover()\n",
+        "",
+        DELIVERIES,
+    ),
+    Mutation(
+        "the doubt is not recorded before the final dot",
+        "threads/smtp.py",
+        "    if not mine.update(data_started=True, claimed_until",
+        "    if not mine.update(data_started=False, claimed_until",
+        REPLY,
+    ),
+    Mutation(
+        "select, then insert",
+        "threads/ledger.py",
+        "        for original in Original.objects.bulk_create(\n"
+        "            _originals(a.content for a in arrived),\n",
+        "        for original in _selected_then_inserted(\n"
+        "            _originals(a.content for a in arrived),\n",
+        WRITERS,
+        race=True,
+    ),
+    Mutation(
+        "the mailbox is not locked",
+        "threads/arrival.py",
+        "Mailbox.objects.select_for_update(no_key=True).get",
+        "Mailbox.objects.get",
+        WRITERS,
+        race=True,
+    ),
+]
+SELECT_THEN_INSERT = """
+
+def _selected_then_inserted(rows, **_):
+    wanted = [row.sha256 for row in rows]
+    known = list(Original.objects.filter(sha256__in=wanted))
+    missing = {row.sha256 for row in known}
+    return known + Original.objects.bulk_create(
+        [row for row in rows if row.sha256 not in missing]
+    )
+"""
+
+
+def survives(mutation):
+    """Whether the tests stay green with it; they are run in a copy."""
+    with tempfile.TemporaryDirectory(prefix="mailbelly-mutation-") as folder:
+        copy = Path(folder) / "project"
+        ignored = shutil.ignore_patterns(".venv", ".git", "var", "__pycache__")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        file = copy / mutation.file
+        text = file.read_text()
+        if text.count(mutation.old) != 1:
+            sys.exit(f"{mutation.name}: {mutation.file} has changed; mend this list.")
+        text = text.replace(mutation.old, mutation.new)
+        if "_selected_then_inserted" in text:
+            text += SELECT_THEN_INSERT
+        file.write_text(text)
+        finished = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", mutation.tests],
+            cwd=copy,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        reason = [ln for ln in finished.stdout.splitlines() if ln.startswith("E  ")]
+        print(
+            f"    {reason[0][1:].strip()[:110] if reason else finished.stdout[-200:]}"
+        )
+        return finished.returncode != 1
+
+
+def main():
+    many_writers = "postgres" in os.environ.get("DATABASE_URL", "")
+    survivors = 0
+    for mutation in MUTATIONS:
+        if mutation.race and not many_writers:
+            print(f"skipped   {mutation.name}: a race needs PostgreSQL")
+            continue
+        alive = survives(mutation)
+        survivors += alive
+        print(f"{'SURVIVED' if alive else 'noticed '}  {mutation.name}", flush=True)
+    sys.exit(bool(survivors))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""The staff's pages: how many statements, who may, and what refuses."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.desk import PIXEL, QUESTION, Desk, letter
+from threads import outbound
+from threads.actors import SYSTEM
+from threads.mail.display import html_for_frame
+from threads.models import Message, Note, Tag, Thread, User
+from webhooks import subscriptions
+from webhooks.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MOST_STATEMENTS = 12
+
+
+@pytest.fixture(autouse=True)
+def plain_files(settings):
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": plain}}
+
+
+@pytest.fixture
+def desk(transactional_db):
+    return Desk()
+
+
+@pytest.fixture
+def clerk(db):
+    """Not a superuser: permissions cost statements too."""
+    user = User.objects.create_user("bas", "bas@shop.nl", "x", is_staff=True)
+    names = ("view_thread", "change_thread", "view_customer", "view_tag")
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return user
+
+
+@pytest.fixture
+def desk_full(desk, settings):
+    """A long thread of one customer, and many threads of others."""
+    settings.EMAIL_HOST = "127.0.0.1"
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    subscriptions.create(
+        {"url": "http://127.0.0.1:9999/", "events": ["message.received"]}
+    )
+    first = desk.arrive(letter(QUESTION, files=[("a.pdf", "application/pdf", b"x")]))
+    for number in range(60):
+        desk.arrive(
+            letter(
+                f"{number}\n",
+                message_id=f"<r{number}@x>",
+                in_reply_to="<1@bedrijf.nl>",
+                files=[("b.pdf", "application/pdf", b"x")],
+            )
+        )
+        if number % 10 == 0:
+            outbound.reply(first.thread_id, outbound.Reply(body="Dank."), actor=SYSTEM)
+            Note.objects.create(mailbox=desk.mailbox, thread=first.thread, body="x")
+    for number in range(55):
+        message = desk.arrive(
+            letter(sender=f"K{number} <k{number}@y.nl>", message_id=f"<o{number}@y>")
+        )
+        tag, _ = Tag.objects.get_or_create(name=f"tag {number % 7}")
+        message.thread.tags.add(tag)
+    return first.thread
+
+
+def addresses(thread):
+    page = reverse("admin:threads_thread_change", args=[thread.public_id])
+    older = thread.messages.order_by("-pk")[45].public_id
+    return {
+        "list": reverse("admin:threads_thread_changelist"),
+        "mine": reverse("admin:threads_thread_changelist") + "?queue=mine",
+        "waiting": reverse("admin:threads_thread_changelist") + "?queue=waiting",
+        "search": reverse("admin:threads_thread_changelist") + "?q=factuur",
+        "thread": page,
+        "older": f"{page}?before={older}",
+        "merge": reverse("admin:threads_thread_merge", args=[thread.public_id]),
+        "customer": reverse("admin:threads_customer_change", args=[thread.customer_id]),
+        "customers": reverse("admin:threads_customer_changelist"),
+        "tags": reverse("admin:threads_tag_changelist"),
+    }
+
+
+@pytest.mark.parametrize("who", ["superuser", "clerk"])
+def test_every_page_is_a_bounded_number_of_statements(
+    client, clerk, desk_full, who, django_assert_max_num_queries, admin_user
+):
+    client.force_login(clerk if who == "clerk" else admin_user)
+    for name, url in addresses(desk_full).items():
+        with django_assert_max_num_queries(MOST_STATEMENTS) as counted:
+            answer = client.get(url)
+        assert answer.status_code == 200, name
+        assert len(counted) > 2, name
+
+
+def test_a_long_thread_shows_its_newest_messages_and_leads_to_the_older(
+    client, admin_user, desk_full
+):
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_change", args=[desk_full.public_id])
+    page = client.get(url).context["page"]
+    letters = [entry for entry in page.stream if not entry.is_note]
+    assert len(letters) == 50
+    assert page.earlier == Message.objects.filter(thread=desk_full).count() - 50
+    older = client.get(f"{url}?before={page.earlier_cursor}").context["page"]
+    before = [entry for entry in older.stream if not entry.is_note]
+    assert before[-1].message.pk < letters[0].message.pk
+    assert (older.earlier, before[0].first) == (0, True)
+
+
+def test_who_may_only_look_presses_no_button(client, clerk, desk):
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_thread"))
+    message = desk.arrive(letter(QUESTION))
+    client.force_login(clerk)
+    page = reverse("admin:threads_thread_change", args=[message.thread.public_id])
+    answer = client.get(page)
+    assert answer.status_code == 200
+    assert b"Send reply" not in answer.content
+    act = reverse("admin:threads_thread_do", args=[message.thread.public_id, "close"])
+    split = reverse("admin:threads_message_split", args=[message.public_id])
+    assert client.post(act).status_code == 403
+    assert client.post(split).status_code == 403
+    assert Thread.objects.get().status == "open"
+
+
+def test_who_may_not_look_sees_nothing(client, clerk, desk):
+    clerk.user_permissions.clear()
+    message = desk.arrive(letter(QUESTION, files=[("a.pdf", "application/pdf", b"x")]))
+    client.force_login(clerk)
+    attachment = message.attachment_set.get().public_id
+    for name, argument in (
+        ("thread_change", message.thread.public_id),
+        ("thread_merge", message.thread.public_id),
+        ("message_change", message.public_id),
+        ("message_html", message.public_id),
+        ("message_original", message.public_id),
+        ("message_attachment", attachment),
+        ("customer_change", message.thread.customer_id),
+    ):
+        url = reverse(f"admin:threads_{name}", args=[argument])
+        assert client.get(url).status_code == 403, name
+
+
+@pytest.mark.parametrize("verb", ["close", "reply", "note", "merge", "spam"])
+def test_a_button_is_a_post_with_a_token(desk, admin_user, verb):
+    message = desk.arrive(letter(QUESTION))
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_do", args=[message.thread.public_id, verb])
+    assert client.get(url).status_code == 405
+    assert client.post(url).status_code == 403
+
+
+def test_two_clicks_at_the_same_moment_are_one_mail(client, admin_user, desk, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    message = desk.arrive(letter(QUESTION))
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_do", args=[message.thread.public_id, "reply"])
+    for _ in range(2):
+        client.post(url, {"body": "Dank", "once": "abc", "send": "send"})
+    assert Message.objects.filter(direction="outbound").count() == 1
+    client.post(url, {"body": "Dank", "once": "abd", "send": "send"})
+    assert Message.objects.filter(direction="outbound").count() == 2
+
+
+def test_named_recipients_get_the_reply(client, admin_user, desk, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    message = desk.arrive(letter(QUESTION))
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_do", args=[message.thread.public_id, "reply"])
+    client.post(url, {"body": "Dank", "to": "a@x.nl; b@x.nl", "cc": "c@x.nl"})
+    sent = Message.objects.get(direction="outbound")
+    known = set(sent.recipients.values_list("address", flat=True))
+    assert known == {"a@x.nl", "b@x.nl", "c@x.nl"}
+
+
+def test_a_refusal_of_one_thread_is_named_and_stops_no_other(client, admin_user, desk):
+    full = desk.arrive(letter(subject="Vol")).thread
+    other = desk.arrive(letter(subject="Leeg", message_id="<2@x>")).thread
+    full.tags.set(Tag.objects.create(name=f"t{number}") for number in range(50))
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_changelist")
+    answer = client.post(
+        url,
+        {
+            "action": "add_tag",
+            "tag": "nieuw",
+            "_selected_action": [full.pk, other.pk],
+        },
+        follow=True,
+    )
+    said = [str(message) for message in answer.context["messages"]]
+    assert said[0] == "1 thread changed."
+    assert said[1].startswith("Vol: A thread has at most 50 tags.")
+    assert [tag.name for tag in other.tags.all()] == ["nieuw"]
+
+
+def test_a_snooze_ends_in_the_future(client, admin_user, desk):
+    thread = desk.arrive(letter(QUESTION)).thread
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_do", args=[thread.public_id, "snooze"])
+    for wrong in ("2001-01-01T09:00", "nonsense", "2026-99-99T09:00", ""):
+        client.post(url, {"for": "until", "until": wrong})
+        thread.refresh_from_db()
+        assert thread.snoozed_until is None
+    soon = timezone.localtime() + timedelta(days=2)
+    client.post(url, {"for": "until", "until": soon.strftime("%Y-%m-%dT%H:%M")})
+    thread.refresh_from_db()
+    assert thread.snoozed_until == soon.replace(second=0, microsecond=0)
+    client.post(url, {})
+    thread.refresh_from_db()
+    assert thread.snoozed_until is None
+
+
+def test_the_messages_address_leads_to_its_place(client, admin_user, desk):
+    message = desk.arrive(letter(QUESTION))
+    client.force_login(admin_user)
+    url = reverse("admin:threads_message_change", args=[message.public_id])
+    answer = client.get(url)
+    assert answer.status_code == 302
+    assert answer["Location"].endswith(f"#m-{message.public_id}")
+    assert client.get("/admin/threads/thread/c000/change/").status_code == 404
+    assert client.get("/admin/threads/message/c000/html/").status_code == 404
+
+
+def test_a_tag_in_use_is_not_deleted_behind_its_threads(client, admin_user, desk):
+    thread = desk.arrive(letter(QUESTION)).thread
+    used, free = Tag.objects.create(name="a"), Tag.objects.create(name="b")
+    thread.tags.add(used)
+    client.force_login(admin_user)
+    before = Event.objects.count()
+    for tag, status in ((used, 403), (free, 302)):
+        url = reverse("admin:threads_tag_delete", args=[tag.pk])
+        assert client.post(url, {"post": "yes"}).status_code == status
+    assert list(Tag.objects.all()) == [used]
+    assert Event.objects.count() == before
+
+
+# --- The frame ------------------------------------------------------------------
+
+
+def test_the_mails_own_drawings_are_shown_and_no_documents():
+    raw = letter("", html='<img src="cid:a"><img src="cid:b">', pictures=[("a", PIXEL)])
+    assert "data:image/png;base64," in html_for_frame(raw, pictures=False)
+    svg = raw.replace(b"Content-Type: image/png", b"Content-Type: image/svg+xml")
+    assert "data:" not in html_for_frame(svg, pictures=True)
+    assert html_for_frame(letter(QUESTION), pictures=True) == ""
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<img src="cid:a&quot;><script>x</script>">',
+        '<img src="data:text/html,<script>x</script>">',
+        '<p style="background:url(https://x)">x</p>',
+        r'<p style="color:\75rl(https://x)">x</p>',
+        '<a href="//evil.example">x</a>',
+        '<div style="position:fixed;top:0">x</div>',
+        "<div>" * 50_000,
+        "<a href='" * 20_000,
+    ],
+)
+def test_tricks_do_not_reach_the_frame(html):
+    shown = html_for_frame(letter("", html=html), pictures=True)
+    for trick in ("<script", "url(", "evil", "position", "text/html", "75rl"):
+        assert trick not in shown

@@ -1,0 +1,1 @@
+"""Who comes in, from where, and what he may do: the safety of the staff site."""

@@ -1,0 +1,108 @@
+"""Why a message is where it is, and what became of it, in plain words."""
+
+import re
+
+from django.utils.translation import gettext as _
+
+from threads.models import Message
+
+_NAMED = re.compile(r"<([^<>]{1,255})>")
+
+
+def why(message: Message) -> str:
+    """The rule that placed it; the evidence names a Message-ID, or nothing."""
+    found = _NAMED.search(message.why_evidence)
+    evidence = {"id": found[1] if found else "?"}
+    text = {
+        "keyed": _("It answers our own message %(id)s, which went to this sender."),
+        "leaf": _(
+            "It refers to our message %(id)s, which did not go to this sender. It is"
+            " shown here, but its sender gets no replies."
+        ),
+        "reference": _(
+            "It and another message of this thread refer to each other (%(id)s), and"
+            " the people match."
+        ),
+        "shared": _(
+            "It refers to the same message as another one of this thread (%(id)s), and"
+            " the people match."
+        ),
+        "twin": _("It is the same message once more (%(id)s)."),
+        "reply": _("It was written here."),
+    }.get(message.why_rule)
+    if text is None:
+        return _new(message)
+    return text % evidence
+
+
+def _new(message: Message) -> str:
+    if "not here" in message.why_evidence:
+        return _("It began a thread: the message it refers to is not here.")
+    if "vouch" in message.why_evidence:
+        return _(
+            "It began a thread: it refers to a message whose sender does not vouch for"
+            " this one."
+        )
+    return _("It began a thread: it refers to no other message.")
+
+
+def flags(message: Message) -> list[tuple[str, str, str]]:
+    """`(kind, label, what it means)`: what a reader must know before trusting it."""
+    found = []
+    if message.unverified_sender:
+        found.append(
+            (
+                "warn",
+                _("unverified sender"),
+                _("This sender was not part of the conversation. Replies skip them."),
+            )
+        )
+    if message.authentication == "fail":
+        found.append(
+            (
+                "danger",
+                _("forged?"),
+                _("The sender's domain says that it did not send this message."),
+            )
+        )
+    if message.bounce is not None:
+        found.append(
+            ("danger", _("bounce"), _("A mail server could not deliver a message."))
+        )
+    if message.auto:
+        found.append(("", _("automatic"), _("Written by a program, not by a person.")))
+    if message.bulk:
+        found.append(("", _("bulk"), _("Sent to many at once.")))
+    if message.message_id_reused:
+        found.append(
+            (
+                "warn",
+                _("Message-ID used twice"),
+                _("Another message has the same Message-ID."),
+            )
+        )
+    return found
+
+
+def state(message: Message) -> tuple[str, str]:
+    """`(kind, what it means)` of the status of a mail of ours."""
+    status = Message.Status
+    return {
+        status.SENT: ("good", _("The mail server has accepted it.")),
+        status.QUEUED: ("", _("It is on its way.")),
+        status.SENDING: ("", _("It is on its way.")),
+        status.SCHEDULED: ("", _("It will be sent at the time that was set.")),
+        status.STORED: (
+            "warn",
+            _("No mail server is configured: it was written to a file, not sent."),
+        ),
+        status.FAILED: ("danger", _("It was not sent.")),
+        status.BOUNCED: ("danger", _("It came back: it was not delivered.")),
+        status.IN_DOUBT: (
+            "warn",
+            _(
+                "The connection broke at the last moment: perhaps it arrived, perhaps"
+                " not. Ask the customer before you send it again."
+            ),
+        ),
+    }.get(Message.Status(message.status), ("", ""))

@@ -1,0 +1,194 @@
+"""What the buttons of a thread's page do: each reads its form and calls one verb.
+
+A verb of this table answers with what to say to who pressed; it raises `RefusedError`.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from threads import joining, outbound
+from threads.actors import Actor
+from threads.errors import RefusedError
+from threads.lifecycle import Changes, change
+from threads.models import Message, Thread, User
+from threads.notes import add_note
+
+Verb = Callable[[HttpRequest, Thread], str]
+_ID = re.compile(r"(?<![a-z0-9])c[a-z0-9]{24}(?![a-z0-9])")
+_MORNING = 9
+
+
+def person(request: HttpRequest) -> User:
+    return cast("User", request.user)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    user = person(request)
+    return Actor(type="user", id=user.email, name=user.get_full_name() or user.email)
+
+
+def thread_named(text: str) -> Thread | None:
+    """By its id, alone or within a pasted address of its page."""
+    found = _ID.findall(text)
+    return Thread.objects.filter(public_id=found[-1]).first() if found else None
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """As people write them in a line: with commas, semicolons or blanks."""
+    return tuple(part.strip("<>") for part in re.split(r"[,;\s]+", text) if "@" in part)
+
+
+def _change(request: HttpRequest, thread: Thread, **wanted: Any) -> None:
+    change(thread.pk, actor=actor_of(request), changes=Changes(**wanted))
+
+
+def _close(request: HttpRequest, thread: Thread) -> str:
+    _change(request, thread, status=Thread.Status.CLOSED)
+    return _("The thread is closed.")
+
+
+def _reopen(request: HttpRequest, thread: Thread) -> str:
+    _change(request, thread, status=Thread.Status.OPEN)
+    return _("The thread is open again.")
+
+
+def _pending(request: HttpRequest, thread: Thread) -> str:
+    _change(request, thread, status=Thread.Status.PENDING)
+    return _("The thread is pending.")
+
+
+def _spam(request: HttpRequest, thread: Thread) -> str:
+    _change(request, thread, status=Thread.Status.SPAM)
+    return _("The thread is marked as spam.")
+
+
+def _assign(request: HttpRequest, thread: Thread) -> str:
+    wanted = request.POST.get("user", "")
+    user = None
+    if wanted == "me":
+        user = person(request)
+    elif wanted.isdecimal():
+        user = User.objects.filter(pk=int(wanted), is_active=True).first()
+    _change(request, thread, assignee=user)
+    if user is None:
+        return _("The thread is unassigned.")
+    return _("The thread is assigned to %(name)s.") % {"name": user}
+
+
+def _tag(request: HttpRequest, thread: Thread) -> str:
+    names = [name.strip() for name in request.POST.get("tag", "").split(",")]
+    _change(request, thread, add_tags=[name for name in names if name])
+    return _("The tags are saved.")
+
+
+def _untag(request: HttpRequest, thread: Thread) -> str:
+    _change(request, thread, remove_tags=[request.POST.get("tag", "")])
+    return _("The tags are saved.")
+
+
+def _priority(request: HttpRequest, thread: Thread) -> str:
+    wanted = request.POST.get("priority", "")
+    if wanted not in Thread.Priority.values:
+        raise RefusedError("invalid", _("Choose one of the priorities."))
+    _change(request, thread, priority=wanted)
+    return _("The priority is saved.")
+
+
+def _snooze(request: HttpRequest, thread: Thread) -> str:
+    until = _until(request)
+    _change(request, thread, snoozed_until=until)
+    return _("The thread is snoozed.") if until else _("The thread is awake again.")
+
+
+def _until(request: HttpRequest) -> datetime | None:
+    """A shortcut, or a moment in the zone of this site; None ends the snooze."""
+    days = {"tomorrow": 1, "days": 3, "week": 7}
+    wanted = request.POST.get("for", "")
+    if wanted in days:
+        day = timezone.localtime() + timedelta(days=days[wanted])
+        return day.replace(hour=_MORNING, minute=0, second=0, microsecond=0)
+    if wanted != "until":
+        return None
+    try:
+        found = parse_datetime(request.POST.get("until", ""))
+    except ValueError:
+        found = None
+    if found is not None and timezone.is_naive(found):
+        found = timezone.make_aware(found)
+    if found is None or found <= timezone.now():
+        raise RefusedError("invalid", _("Choose a moment in the future."))
+    return found
+
+
+def _merge(request: HttpRequest, thread: Thread) -> str:
+    into = thread_named(request.POST.get("into", ""))
+    if into is None:
+        raise RefusedError(
+            "unknown_thread",
+            _("There is no such thread. Paste the address of its page, or its id."),
+        )
+    joining.merge(thread.pk, into.pk, actor=actor_of(request), author=person(request))
+    return _("The threads are merged; this is the one that stays.")
+
+
+def _note(request: HttpRequest, thread: Thread) -> str:
+    add_note(
+        thread.pk,
+        request.POST.get("note", ""),
+        actor=actor_of(request),
+        author=person(request),
+    )
+    return _("The note is saved; it is not mailed.")
+
+
+def _reply(request: HttpRequest, thread: Thread) -> str:
+    body = request.POST.get("body", "")
+    if not body.strip():
+        raise RefusedError("empty_reply", _("The reply is empty. Write it first."))
+    close = request.POST.get("send") == "close"
+    message = outbound.reply(
+        thread.pk,
+        outbound.Reply(
+            body=body,
+            to=addresses(request.POST.get("to", "")),
+            cc=addresses(request.POST.get("cc", "")),
+            bcc=addresses(request.POST.get("bcc", "")),
+            reply_all=request.POST.get("reply_all") == "1",
+            close=close,
+        ),
+        actor=actor_of(request),
+        author=person(request),
+        via=Message.Via.ADMIN,
+        once=request.POST.get("once", "")[:64],
+    )
+    if message.status == Message.Status.STORED:
+        return _("No mail server is configured: the reply was written to a file.")
+    if close:
+        return _("The reply is on its way, and the thread is closed.")
+    return _("The reply is on its way.")
+
+
+VERBS: dict[str, Verb] = {
+    "close": _close,
+    "reopen": _reopen,
+    "pending": _pending,
+    "spam": _spam,
+    "not-spam": _reopen,
+    "assign": _assign,
+    "tag": _tag,
+    "untag": _untag,
+    "priority": _priority,
+    "snooze": _snooze,
+    "merge": _merge,
+    "note": _note,
+    "reply": _reply,
+}
+# What somebody has typed comes back with the refusal.
+TYPED = frozenset({"reply", "note"})

@@ -1,0 +1,1 @@
+"""The first page of the staff site: what needs a person, and how it has been going."""

@@ -1,0 +1,71 @@
+"""What Unfold puts on the first page (UNFOLD["DASHBOARD_CALLBACK"])."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from threads.dashboard import attention, charts, traffic
+from threads.dashboard.attention import Pulse
+from threads.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the three that make an empty installation a working one."""
+
+    title: str
+    detail: str
+    link: str
+    action: str
+    done: bool
+
+
+def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """At most twelve statements, each served by an index."""
+    user = request.user
+    if not isinstance(user, User):
+        return context
+    context["title"] = _("Dashboard")
+    pulse = Pulse.of(user)
+    steps = _steps(pulse)
+    if not all(step.done for step in steps) and user.has_perm("threads.add_mailbox"):
+        context["steps"] = steps
+        context["welcome"] = not any(step.done for step in steps)
+    if pulse.mailbox:
+        context["items"] = attention.items(user, pulse)
+        days = traffic.deliveries()
+        context["charts"] = [
+            charts.mail(traffic.mail()),
+            charts.deliveries(days),
+            charts.latency(days),
+        ]
+    return context
+
+
+def _steps(pulse: Pulse) -> list[Step]:
+    return [
+        Step(
+            title=_("Make a mailbox"),
+            detail=_("The address customers write to, and where its mail is fetched."),
+            link=reverse("admin:threads_mailbox_add"),
+            action=_("New mailbox"),
+            done=pulse.mailbox,
+        ),
+        Step(
+            title=_("Let mail come in"),
+            detail=_("Send a mail to that address. It appears here as a thread."),
+            link=reverse("admin:threads_thread_changelist"),
+            action=_("To the threads"),
+            done=pulse.mail,
+        ),
+        Step(
+            title=_("Tell another system"),
+            detail=_("A webhook is told of each mail, signed, within seconds."),
+            link=reverse("admin:webhooks_webhook_add"),
+            action=_("New webhook"),
+            done=pulse.webhook,
+        ),
+    ]
