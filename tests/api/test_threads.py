@@ -346,7 +346,7 @@ def test_participants_of_before_are_found_as_new_ones_are(client, arrive):
     thread = arrive()
     written = [{"address": f"{name}@BEDRIJF.nl", "name": name} for name in "Kk"]
     Thread.objects.update(participants=[*written, {"address": "", "name": "x"}])
-    step = import_module("threads.migrations.0002_participant_search")
+    step = import_module("threads.migrations.0004_participant_search")
     step.compare_alike(apps, SimpleNamespace(connection=connection))
     thread.refresh_from_db()
     assert thread.participants == [{"address": "k@bedrijf.nl", "name": "K"}]

@@ -69,6 +69,23 @@ def test_a_user_without_permission_is_told_what_to_do(
 
 
 @as_root
+def test_a_name_that_is_no_text_and_may_not_be_read_stops_nobody(
+    source, maildir, environment, readable
+):
+    shut = maildir.deliver(mail(), os.fsdecode(b"1\xff.a"))
+    maildir.deliver(mail(message_id="<2@x>", text="Open.\n"), "2.b")
+    shut.chmod(0)
+    code, error = as_nobody(environment, maildir.path)
+    assert code == 1
+    assert "Traceback" not in error
+    assert "1\\xff.a can't be read: Permission denied" in error
+    assert Message.objects.count() == 1
+    source.refresh_from_db()
+    assert (source.owner, source.token) == ("", None)
+    assert "1\\xff.a" in source.last_error
+
+
+@as_root
 def test_a_folder_that_is_shut_is_named(source, maildir, environment, readable):
     maildir.deliver(mail())
     (maildir.path / "new").chmod(0o700)

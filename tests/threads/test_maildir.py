@@ -1,14 +1,9 @@
 """A Maildir as servers, readers and accidents leave it: nothing lost, nothing twice."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from tests.mails import mail
-from tests.processes import ROOT
-from threads.models import IngestRecord, Message, Source
+from threads.models import IngestRecord, Message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,43 +57,3 @@ def test_two_big_files_of_one_name_are_left_where_they_are(
     maildir.deliver(one(2) + b"x" * 200, "B.1:2,S")
     assert ingest() == 0
     assert IngestRecord.objects.get().state == "oversize"
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may become somebody else")
-def test_a_name_that_is_no_text_and_may_not_be_read_stops_nobody(
-    source, maildir, environment
-):
-    """As a user who may not read one of the files."""
-    name = os.fsdecode(b"1\xff.a")
-    closed = maildir.deliver(one(1), name)
-    maildir.deliver(one(2), "2.b")
-    closed.chmod(0)
-    run = (
-        "import os, sys; os.setgroups([]); os.setgid(65534)"
-        "; sys.path.insert(0, '.'); from mailbelly import env; env.choose_settings()"
-        "; import django; django.setup(); from django.db import connection"
-        "; connection.ensure_connection(); os.seteuid(65534)"
-        "; from django.core.management import call_command; call_command('ingest')"
-    )
-    for folder in (maildir.path, maildir.path / "new", maildir.path / "cur"):
-        folder.chmod(0o777)
-    for parent in maildir.path.parents:
-        if parent.stat().st_uid == 0 and parent.name.startswith("pytest"):
-            parent.chmod(0o755)
-    maildir.path.parent.chmod(0o755)
-    done = subprocess.run(
-        [sys.executable, "-c", run],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "1\\xff.a can't be read: Permission denied" in done.stderr
-    assert texts() == ["2\n"]
-    read = Source.objects.get()
-    assert (read.owner, read.token) == ("", None)
-    assert "1\\xff.a" in read.last_error

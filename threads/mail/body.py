@@ -87,7 +87,7 @@ class _Reader:
         label = parameter(part, "content-type", "charset")
         text, clean = decode(content(part)[: 4 * limits.TEXT], label)
         if not clean:
-            self.defects.append(f"charset: not really {label or 'what it says'}"[:100])
+            self.defects.append(f"charset: not really {label or 'what it says'}")
         if parameter(part, "content-type", "format").lower() == "flowed":
             spaces = parameter(part, "content-type", "delsp").lower() == "yes"
             text = unflowed(text, delete_space=spaces)
@@ -128,20 +128,16 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
     >>> unflowed("een lange \\nregel\\n-- \\nJan")
     'een lange regel\\n-- \\nJan'
     """
-    lines: list[str] = []
+    pieces: list[str] = []
     open_depth = -1
-    for raw in text.replace("\r\n", "\n").split("\n"):
+    for number, raw in enumerate(text.replace("\r\n", "\n").split("\n")):
         depth = len(_QUOTE_DEPTH.match(raw)[0])  # type: ignore[index]
         line = raw[depth:].removeprefix(" ")
         signature = line == "-- "
-        if depth == open_depth and not signature:
-            lines[-1] += line
-        elif depth:
-            lines.append(f"{'>' * depth} {line}")
-        else:
-            lines.append(line)
         flows = line.endswith(" ") and not signature
+        if depth != open_depth or signature:
+            pieces.append("\n" if number else "")
+            pieces.append(f"{'>' * depth} " if depth else "")
+        pieces.append(line[:-1] if flows and delete_space else line)
         open_depth = depth if flows else -1
-        if flows and delete_space:
-            lines[-1] = lines[-1][:-1]
-    return "\n".join(lines)
+    return "".join(pieces)

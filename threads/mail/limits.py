@@ -8,6 +8,7 @@ import re
 from hashlib import sha256
 
 DEPTH = 50
+HTML_DEPTH = 200
 PARTS = 1_000
 HEADER_BYTES = 100_000
 ADDRESSES = 1_000
@@ -20,6 +21,7 @@ NAME = 200
 FILENAME = 255
 CONTENT_TYPE = 255
 CONTENT_ID = 255
+DEFECT = 100
 # Text beyond this stays in the original; an e-mail a person reads is far shorter.
 TEXT = 2_000_000
 

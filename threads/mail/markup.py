@@ -8,6 +8,9 @@ from urllib.parse import unquote
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from threads.mail import limits
+from threads.mail.nesting import flattened
+
 # Longer HTML is cut before it is parsed; the rest stays in the original.
 _LONGEST = 1_000_000
 _LONGEST_LINK = 500
@@ -47,10 +50,15 @@ _ATTRIBUTES: Final = {
 }
 
 
+def _bounded(html: str) -> str:
+    """What the parsers of HTML can bear: no lone surrogates, no abyss."""
+    return flattened(limits.storable(html[:_LONGEST]))
+
+
 def sanitised(html: str) -> str:
     """Tags and attributes of an allowlist; pictures only from within the mail."""
     return nh3.clean(
-        html[:_LONGEST],
+        _bounded(html),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_kept,
@@ -101,7 +109,7 @@ def framed(html: str, *, inline: Mapping[str, str], pictures: bool) -> str:
         return _kept(tag, attribute, value)
 
     return nh3.clean(
-        html[:_LONGEST],
+        _bounded(html),
         tags=_TAGS,
         attributes={**_ATTRIBUTES, "*": {*_ATTRIBUTES["*"], "style"}},
         attribute_filter=kept,
@@ -118,7 +126,7 @@ def text_of(html: str) -> str:
     >>> text_of('<p>Hallo <b>Jan</b>,</p><p>zie <a href="https://x.nl/">hier</a></p>')
     'Hallo Jan,\\n\\nzie hier (https://x.nl/)'
     """
-    tree = LexborHTMLParser(html[:_LONGEST])
+    tree = LexborHTMLParser(_bounded(html))
     root = tree.body or tree.root
     if root is None:
         return ""

@@ -19,7 +19,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     `trusted_authserv_ids` are the servers whose Authentication-Results count. What
     lies beyond the limits is counted in `defects` and stays in the original.
     """
-    message, defects = tree(_without_envelope(raw))
+    message, defects = tree(raw)
     content = body.read(message)
     from_ = headers.addresses(message, "from")
     sender = headers.sender(from_, message)
@@ -45,18 +45,15 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         bounce=verdicts.bounce(message),
         authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
         repaired=False,
-        defects=tuple([*defects, *content.defects][:50]),
+        defects=_told([*defects, *content.defects]),
         dedupe_key=dedupe_key(raw),
         hops=sum(1 for _ in headers.raw_values(message, "received")),
     )
 
 
-def _without_envelope(raw: bytes) -> bytes:
-    """An mbox "From " line or blank lines before the first header are not the mail."""
-    raw = raw.lstrip(b"\r\n")
-    if raw.startswith((b"From ", b">From ")):
-        return raw.partition(b"\n")[2]
-    return raw
+def _told(defects: list[str]) -> tuple[str, ...]:
+    """Storable: a defect quotes the mail."""
+    return tuple(limits.clean_line(one, limits.DEFECT) for one in defects[:50])
 
 
 def _delivered_to(message: Message) -> tuple[str, ...]:

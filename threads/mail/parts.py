@@ -15,20 +15,33 @@ from posixpath import basename as after_slash
 
 from threads.mail import limits
 from threads.mail.headers import decoded, raw_values
+from threads.mail.nesting import too_deep
 from threads.mail.parsed import ParsedAttachment
 
 # The library's parser is slow on very many boundaries and recursive on deep nesting.
 _MANY_BOUNDARIES = 20_000
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BIDI = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\u200b-\u200d\ufeff]")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 
+def without_envelope(raw: bytes) -> bytes:
+    """An mbox "From " line or blank lines before the first header are not the mail."""
+    raw = raw.lstrip(b"\r\n")
+    if not raw.startswith((b"From ", b">From ")):
+        return raw
+    end = _LINE_END.search(raw)
+    return raw[end.end() :] if end else b""
+
+
 def tree(raw: bytes) -> tuple[Message, list[str]]:
-    """The MIME tree and what was wrong with it. Never raises.
+    """The MIME tree of a mail as it came, and what was wrong with it. Never raises.
 
     What is too deep or too wide for a tree comes back as headers with a plain body.
     """
-    if raw.count(b"\n--") < _MANY_BOUNDARIES:
+    raw = without_envelope(raw)
+    boundaries = raw.count(b"\n--") + raw.count(b"\r--")
+    if boundaries < _MANY_BOUNDARIES and not too_deep(raw):
         with suppress(RecursionError, ValueError, LookupError, AttributeError):
             return message_from_bytes(raw, policy=compat32), []
     return BytesParser(policy=compat32).parsebytes(raw, headersonly=True), [
@@ -50,9 +63,12 @@ def walk(message: Message) -> Iterator[tuple[int, int, Message]]:
 
 def children(part: Message) -> list[Message]:
     """The parts of a multipart; an enclosed mail has none, it is one attachment."""
-    payload = part.get_payload()
-    if not isinstance(payload, list) or content_type(part).startswith("message/"):
-        return []
+    return [] if content_type(part).startswith("message/") else _inside(part)
+
+
+def _inside(part: Message) -> list[Message]:
+    # Of a leaf the payload is decoded on the way, and that may raise.
+    payload = part.get_payload() if part.is_multipart() else []
     return [child for child in payload if isinstance(child, Message)]
 
 
@@ -109,26 +125,19 @@ def disposition(part: Message) -> str:
 
 def content(part: Message) -> bytes:
     """The decoded bytes; of an enclosed mail, that mail. Never raises."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        return b"\n".join(_flat(child) for child in payload if _is_mail(child))
+    if part.is_multipart():
+        return b"\n".join(_flat(child) for child in _inside(part))
     try:
         found = part.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
-        found = None
-    if isinstance(found, bytes):
-        return found
-    return str(payload or "").encode("utf-8", "surrogateescape")
+        return _flat(part).partition(b"\n\n")[2]
+    return found if isinstance(found, bytes) else b""
 
 
-def _is_mail(child: object) -> bool:
-    return isinstance(child, Message)
-
-
-def _flat(message: object) -> bytes:
+def _flat(message: Message) -> bytes:
     out = BytesIO()
     try:
-        BytesGenerator(out, mangle_from_=False, policy=compat32).flatten(message)  # type: ignore[arg-type]
+        BytesGenerator(out, mangle_from_=False, policy=compat32).flatten(message)
     except (RecursionError, UnicodeError, ValueError, KeyError, AttributeError):
         return out.getvalue()
     return out.getvalue()

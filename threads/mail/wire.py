@@ -104,6 +104,14 @@ def _spans(value: object) -> dict[str, list[list[int]]]:
 def _bounce(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
+    found = dict(_exactly(dict)(value))
+    recipients = [
+        _said(one) for one in _list(found.pop("recipients", [])) if _exactly(dict)(one)
+    ]
+    return {**_said(found), **({"recipients": recipients} if recipients else {})}
+
+
+def _said(value: object) -> dict[str, str]:
     return {_text(name): _text(said) for name, said in _exactly(dict)(value).items()}
 
 
@@ -136,6 +144,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "date": _moment,
     "body_text": _text,
     "body_html": _text,
+    "html_only": _exactly(bool),
     "spans": _spans,
     "attachments": _attachments,
     "auto": _exactly(bool),
