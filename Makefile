@@ -5,7 +5,7 @@ export PORT
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: run test lint lock
+.PHONY: run test lint lock messages
 
 run:
 	@$(SHELL) mailbelly/run/venv.sh "$(PYTHON)" requirements.txt
@@ -30,6 +30,17 @@ lint: $(VENV)/dev.stamp
 $(VENV)/dev.stamp: requirements-dev.txt
 	$(SHELL) mailbelly/run/venv.sh "$(PYTHON)" requirements-dev.txt
 	touch $@
+
+# After a text was added or changed (CONTRIBUTING.md); needs gettext. Sorted, and without
+# dates and places, so that two branches seldom touch the same line.
+NL := mailbelly/locale/nl/LC_MESSAGES/django.po
+messages: $(VENV)/dev.stamp
+	ENV_FILE=tests/environment.env $(PY) manage.py makemessages -l nl --no-obsolete \
+	  --no-location --no-wrap -i .venv -i var -i tests -i bench -i examples
+	msgattrib --sort-output --no-wrap --no-obsolete --clear-fuzzy --empty \
+	  --clear-previous $(NL) | sed '/^"POT-Creation-Date/d' > $(NL).new
+	mv $(NL).new $(NL)
+	ENV_FILE=tests/environment.env $(PY) manage.py compilemessages -i .venv -l nl
 
 # For whoever refreshes the locks: pip install uv.
 lock:

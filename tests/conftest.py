@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 
 collect_ignore = ["postgres.py"]
 
@@ -26,6 +27,13 @@ def django_db_modify_db_settings_xdist_suffix(request):
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_xdist_suffix):
     """Asked for by pytest-django before it makes the test database."""
+
+
+@pytest.fixture(autouse=True)
+def no_language_left_over():
+    """The test client answers in this thread, and leaves it in the page's language."""
+    yield
+    translation.activate(settings.LANGUAGE_CODE)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """From a configured source to the door that reads it."""
 
+from django.utils.translation import gettext_noop as _
+
 from threads.models import Source
 from threads.sources.base import Door, SourceError
 from threads.sources.maildir import Maildir
@@ -10,6 +12,7 @@ def open_door(source: Source) -> Door:
     if source.kind == Source.Kind.MAILDIR:
         return Maildir(source.location)
     raise SourceError(
-        f"{source}: this version reads Maildirs only. Make the source inactive.",
+        _("%(source)s: this version reads Maildirs only. Make the source inactive."),
         permanent=True,
+        source=source,
     )

@@ -5,7 +5,8 @@ class RefusedError(Exception):
     """The request is understood and refused; nothing was changed.
 
     `code` is stable and documented (docs/api.md), `detail` says what is wrong,
-    `fix` how to mend it, `field` which input it is about, if one.
+    `fix` how to mend it, `field` which input it is about, if one. Both are written in
+    the language of whoever asks; the API is always asked in English.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from threads import lifecycle
 from threads.actors import Actor
@@ -46,8 +47,8 @@ def merge(
     if thread_pk == into_pk:
         raise RefusedError(
             "same_thread",
-            "A thread can't be merged into itself.",
-            fix="Name another thread.",
+            _("A thread can't be merged into itself."),
+            fix=_("Name another thread."),
             field="into",
         )
     thread, into = _locked_pair(thread_pk, into_pk)
@@ -93,8 +94,8 @@ def split(message_pk: int, *, actor: Actor, author: User | None = None) -> Threa
     if not stays:
         raise RefusedError(
             "nothing_to_split",
-            "This is the first message of its thread; nothing would stay behind.",
-            fix="Split from a later message.",
+            _("This is the first message of its thread; nothing would stay behind."),
+            fix=_("Split from a later message."),
         )
     house = House.of(old.mailbox)
     new = _begin(old, message, moves, house)
@@ -132,8 +133,8 @@ def _locked_pair(thread_pk: int, into_pk: int) -> tuple[Thread, Thread]:
     if len(mailboxes) > 1:
         raise RefusedError(
             "other_mailbox",
-            "The threads belong to two mailboxes.",
-            fix="Merge threads of one mailbox.",
+            _("The threads belong to two mailboxes."),
+            fix=_("Merge threads of one mailbox."),
             field="into",
         )
     Mailbox.objects.select_for_update(no_key=True).get(pk=mailboxes.pop())

@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from threads.actors import TIMER, Actor
 from threads.errors import RefusedError
@@ -79,8 +80,8 @@ def change(
     if if_match is not None and etag(thread) not in if_match:
         raise RefusedError(
             "version_mismatch",
-            "The thread has changed since you read it.",
-            fix="Read it again and repeat the change with its new ETag.",
+            _("The thread has changed since you read it."),
+            fix=_("Read it again and repeat the change with its new ETag."),
         )
     if events := apply(thread, changes, actor):
         publish(events)
@@ -218,8 +219,8 @@ def _apply_tags(thread: Thread, wanted: list[str], fired: _Fired) -> None:
     if len(new) > TAG_LIMIT:
         raise RefusedError(
             "too_many_tags",
-            f"A thread has at most {TAG_LIMIT} tags.",
-            fix="Send fewer tags.",
+            _("A thread has at most %d tags.") % TAG_LIMIT,
+            fix=_("Send fewer tags."),
             field="tags",
         )
     old = sorted(tag.name for tag in thread.tags.all())

@@ -8,6 +8,7 @@ import socket
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 # Link-local (with the metadata services on it), and metadata beyond it.
 _NEVER_BY_DEFAULT = tuple(
@@ -28,12 +29,15 @@ class HostRefusedError(OSError):
 
 def check_host(host: str, port: int) -> None:
     """Every address of `host` must be allowed. Raises `OSError`; asks a name server."""
-    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for *_record, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         text = str(address[0]).partition("%")[0]
         if not _allowed(text):
             raise HostRefusedError(
-                f"{host} points to {text}, where no mail server may be"
-                " (MAIL_ALLOWED_NETWORKS)."
+                _(
+                    "%(host)s points to %(address)s, where no mail server may be"
+                    " (MAIL_ALLOWED_NETWORKS)."
+                )
+                % {"host": host, "address": text}
             )
 
 

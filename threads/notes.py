@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from threads import lifecycle
 from threads.actors import Actor
@@ -27,13 +28,13 @@ def add_note(
     text = clean_text(body).strip()
     if not text:
         raise RefusedError(
-            "empty_note", "A note says something.", fix="Write it.", field="body"
+            "empty_note", _("A note says something."), fix=_("Write it."), field="body"
         )
     if len(text) > LONGEST:
         raise RefusedError(
             "note_too_long",
-            f"A note has at most {LONGEST:,} characters.",
-            fix="Write several.",
+            _("A note has at most %d characters.") % LONGEST,
+            fix=_("Write several."),
             field="body",
         )
     thread = lifecycle.locked(thread_pk)

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from threads import lifecycle
 from threads.actors import Actor
@@ -139,8 +140,8 @@ def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
     if thread.status == Thread.Status.SPAM:
         raise RefusedError(
             "thread_is_spam",
-            "The thread is marked as spam; its sender gets no answer.",
-            fix="Set its status to open first.",
+            _("The thread is marked as spam; its sender gets no answer."),
+            fix=_("Set its status to open first."),
         )
     if smtp_settings(thread):
         return False
@@ -148,8 +149,10 @@ def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
         return True
     raise RefusedError(
         "smtp_not_configured",
-        f"No SMTP server is configured for {thread.mailbox.address}.",
-        fix="Set SMTP on the mailbox in the admin, or EMAIL_HOST in the environment.",
+        _("No SMTP server is configured for %s.") % thread.mailbox.address,
+        fix=_(
+            "Set SMTP on the mailbox in the admin, or EMAIL_HOST in the environment."
+        ),
     )
 
 
@@ -274,8 +277,8 @@ def _recipients(
     if not to:
         raise RefusedError(
             "no_recipient",
-            "Nobody in this thread can be answered.",
-            fix='Name the recipients: "to": ["klant@bedrijf.nl"].',
+            _("Nobody in this thread can be answered."),
+            fix=_('Name the recipients: "to": ["klant@bedrijf.nl"].'),
             field="to",
         )
     for person in (*to, *cc):
@@ -283,8 +286,8 @@ def _recipients(
     if len(to) + len(cc) + len(wanted.bcc) > RECIPIENT_LIMIT:
         raise RefusedError(
             "too_many_recipients",
-            f"A reply goes to at most {RECIPIENT_LIMIT} people.",
-            fix="Send several replies.",
+            _("A reply goes to at most %d people.") % RECIPIENT_LIMIT,
+            fix=_("Send several replies."),
             field="to",
         )
     return Recipients(to, cc)
@@ -302,10 +305,13 @@ def _refuse_unwritable(address: str, field: str) -> None:
         return
     raise RefusedError(
         "invalid_recipient",
-        f"{address!r} has letters before the @ that few mail servers accept."
-        if plain
-        else f"{address!r} is not an e-mail address.",
-        fix="Write each as name@example.com.",
+        (
+            _("%r has letters before the @ that few mail servers accept.")
+            if plain
+            else _("%r is not an e-mail address.")
+        )
+        % address,
+        fix=_("Write each as name@example.com."),
         field=field,
     )
 

@@ -34,7 +34,7 @@ def try_source(source: Source) -> Finding:
         door = open_door(source)
         count = sum(1 for _copy in islice(door.copies(), _MOST_COUNTED))
     except SourceError as error:
-        return Finding(ok=False, text=str(error))
+        return Finding(ok=False, text=error.said(_))
     found = ngettext("Connected. %d mail found.", "Connected. %d mails found.", count)
     return Finding(ok=True, text=found % count)
 

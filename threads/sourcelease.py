@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from threads.mail.limits import clean_text
 from threads.models import Source
@@ -34,7 +35,9 @@ class Lease:
             return
         mine = Source.objects.filter(pk=self.source.pk, token=self.token)
         if not mine.update(leased_until=in_seconds(SECONDS)):
-            raise SourceBusyError(f"{self.source} was taken over by another process.")
+            raise SourceBusyError(
+                _("%s was taken over by another process.") % self.source
+            )
         self.renewed = monotonic()
 
 
@@ -50,8 +53,11 @@ def acquire(source: Source) -> Lease:
     )
     if not taken:
         raise SourceBusyError(
-            f"{source} is being read by another process ({held[0]})."
-            " Let it finish, or stop it, and try again."
+            _(
+                "%(source)s is being read by another process (%(owner)s)."
+                " Let it finish, or stop it, and try again."
+            )
+            % {"source": source, "owner": held[0]}
         )
     source.token = token
     return Lease(source, token, monotonic())

@@ -16,6 +16,9 @@ from ipaddress import (
 )
 from urllib.parse import SplitResult, urlsplit
 
+from webhooks.wording import SentenceError
+from webhooks.wording import marked as _
+
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
@@ -49,11 +52,11 @@ _NEVER = tuple(
 _NAT64 = ip_network("64:ff9b::/96")
 
 
-class AddressRefusedError(ValueError):
+class AddressRefusedError(SentenceError, ValueError):
     """The webhook may not go there: why, and in `mend` the word that would allow it."""
 
-    def __init__(self, reason: str, mend: str = "") -> None:
-        super().__init__(reason)
+    def __init__(self, sentence: str, mend: str = "", **values: object) -> None:
+        super().__init__(sentence, **values)
         self.mend = mend
 
 
@@ -138,14 +141,13 @@ class Policy:
             self._check_literal(literal)
             named = named or self.listed(literal)
         elif (local or _looks_numeric(host)) and not named:
-            raise AddressRefusedError(f"{host} is not a public host name.", host)
+            raise AddressRefusedError(
+                _("%(host)s is not a public host name."), host, host=host
+            )
         # A name may yet resolve into an allowed network; connecting will tell.
         open_question = literal is None and bool(self.networks)
         if parts.scheme != "https" and not (named or open_question):
-            raise AddressRefusedError(
-                "A webhook's URL begins with https://.",
-                host,
-            )
+            raise AddressRefusedError(_("A webhook's URL begins with https://."), host)
         return parts
 
     def check_address(self, scheme: str, address: IPAddress, host: str) -> None:
@@ -155,46 +157,59 @@ class Policy:
         """
         if not self.allows(address, host):
             raise AddressRefusedError(
-                f"{host} points to {address}, which is not a public address.",
+                _("%(host)s points to %(address)s, which is not a public address."),
                 str(address),
+                host=host,
+                address=address,
             )
         if scheme == "https" or host.lower().rstrip(".") in self.names:
             return
         if not self.listed(address):
-            raise AddressRefusedError("A public address is told over https only.", host)
+            raise AddressRefusedError(
+                _("A public address is told over https only."), host
+            )
 
     def _check_literal(self, address: IPAddress) -> None:
         if not self.allows(address):
             raise AddressRefusedError(
-                f"{address} is not a public address.",
+                _("%(address)s is not a public address."),
                 f"{address}/{address.max_prefixlen}",
+                address=address,
             )
 
 
 def _split(url: str) -> SplitResult:
     """The syntax alone, stricter than any client's."""
     if len(url) > LONGEST_URL:
-        raise AddressRefusedError(f"The URL is longer than {LONGEST_URL} characters.")
+        raise AddressRefusedError(
+            _("The URL is longer than %(limit)d characters."), limit=LONGEST_URL
+        )
     if not url.isascii() or any(c <= " " or c in '\\"<>^`{|}\x7f' for c in url):
         raise AddressRefusedError(
-            "The URL holds a character that must be percent-encoded;"
-            " a host name with accents is written in its xn-- form."
+            _(
+                "The URL holds a character that must be percent-encoded;"
+                " a host name with accents is written in its xn-- form."
+            )
         )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise AddressRefusedError(f"This is no URL: {error}.") from error
+        raise AddressRefusedError(
+            _("This is no URL: %(error)s."), error=error
+        ) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise AddressRefusedError("A webhook's URL begins with https://.")
+        raise AddressRefusedError(_("A webhook's URL begins with https://."))
     if parts.username is not None or "@" in parts.netloc:
         raise AddressRefusedError(
-            "A user name or password may not stand in the URL; use basic auth."
+            _("A user name or password may not stand in the URL; use basic auth.")
         )
     if "%" in parts.netloc:
-        raise AddressRefusedError("The host name holds a percent sign.")
+        raise AddressRefusedError(_("The host name holds a percent sign."))
     if port is not None and port not in _PORTS and port < _FIRST_FREE_PORT:
-        raise AddressRefusedError(f"Port {port} is neither 80, 443 nor above 1023.")
+        raise AddressRefusedError(
+            _("Port %(port)d is neither 80, 443 nor above 1023."), port=port
+        )
     return parts
 
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
+from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
     _CharField = models.CharField[str, str]
@@ -27,7 +28,7 @@ PUBLIC_ID_LENGTH = 1 + _TIME_DIGITS + _RANDOM_DIGITS
 
 def _base36(number: int, width: int) -> str:
     digits = []
-    for _ in range(width):
+    for _place in range(width):
         number, digit = divmod(number, 36)
         digits.append(_DIGITS[digit])
     return "".join(reversed(digits))
@@ -87,7 +88,7 @@ def decrypt(token: str) -> Any:
     try:
         plain = _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode())
     except InvalidToken:
-        msg = (
+        msg = _(
             "A stored secret can't be decrypted. Put the key it was written with back"
             " into ENCRYPTION_KEYS, after the first one."
         )

@@ -101,7 +101,7 @@ def _judge_url(url: str) -> list[str]:
         words = ",".join([*settings.WEBHOOK_ALLOWED_NETWORKS, error.mend])
         fix = _("To allow it, set %s") % f"WEBHOOK_ALLOWED_NETWORKS={words}"
         raise InvalidWebhookError(
-            "url", "url_not_allowed", str(error), fix if error.mend else ""
+            "url", "url_not_allowed", error.said(_), fix if error.mend else ""
         ) from error
     if addresses:
         return []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -53,6 +54,11 @@ class View(APIView):
 
     scopes: ClassVar[dict[str, str]] = {"GET": ANY}
     request: Request
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """In English until the answer is rendered, whatever Accept-Language says."""
+        translation.activate("en")
+        return super().dispatch(request, *args, **kwargs)
 
     def initialize_request(
         self, request: HttpRequest, *args: Any, **kwargs: Any

@@ -47,16 +47,33 @@ def may_copy(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
 
 
+# In the words of the help page, in Dutch.
+WORDS = {
+    "nl": {
+        "Settings": "Instellingen",
+        "New webhook": "Nieuwe webhook",
+        "More events": "Meer events",
+        "Save": "Opslaan",
+        "Webhook secret": "Webhook secret",
+        "Copy": "Kopiëren",
+        "Copied": "Gekopieerd",
+    }
+}
+
+
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_a_webhook_is_made_as_the_help_page_says(
     open_site, receiver, mailbox, language
 ):
+    def said(english):
+        return WORDS.get(language, {}).get(english, english)
+
     page = open_site(language)
     may_copy(page)
     page.goto("/admin/")
-    group = page.locator("#nav-sidebar-apps > div", has_text="Settings")
+    group = page.locator("#nav-sidebar-apps > div", has_text=said("Settings"))
     group.get_by_role("link", name="Webhooks").click()
-    page.get_by_role("link", name="New webhook").click()
+    page.get_by_role("link", name=said("New webhook")).click()
     page.get_by_label("URL").fill(receiver.url)
     choices = page.locator("#id_events label:visible code")
     assert choices.all_inner_texts() == [
@@ -66,17 +83,17 @@ def test_a_webhook_is_made_as_the_help_page_says(
         "thread.assigned",
     ]
     page.get_by_label("message.received").check()
-    page.get_by_text("More events").click()
+    page.get_by_text(said("More events")).click()
     page.get_by_label("message.bounced").check()
-    page.locator("#submit-row button[name=_save]").click()
-    expect(page.get_by_role("heading", name="Webhook secret")).to_be_visible()
+    page.get_by_role("button", name=said("Save"), exact=True).click()
+    expect(page.get_by_role("heading", name=said("Webhook secret"))).to_be_visible()
     webhook = Webhook.objects.get()
     assert urlsplit(page.url).path == PAGE.format(webhook.pk)
     assert webhook.events == ["message.received", "message.bounced"]
     secret = webhook.secrets.get().value
     assert secret not in page.content()
-    page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.get_by_role("button", name=said("Copy")).click()
+    expect(page.get_by_role("button", name=said("Copied"))).to_be_visible()
     assert copied(page) == secret
 
 

@@ -196,8 +196,8 @@ def test_a_refusal_of_one_thread_is_named_and_stops_no_other(client, admin_user,
         follow=True,
     )
     said = [str(message) for message in answer.context["messages"]]
-    assert said[0] == "1 thread changed."
-    assert said[1].startswith("Vol: A thread has at most 50 tags.")
+    assert said[0] == "1 thread gewijzigd."
+    assert said[1].startswith("Vol: Een thread heeft hoogstens 50 tags.")
     assert [tag.name for tag in other.tags.all()] == ["nieuw"]
 
 

@@ -120,7 +120,7 @@ def _kinds() -> dict[str, str]:
         "thread.unassigned": _("Unassigned"),
         "thread.updated": _("Changed"),
         "thread.merged": _("Merged"),
-        "thread.split": _("Split"),
+        "thread.split": _("Split off"),
         "message.received": _("Message received"),
         "message.sent": _("Reply sent"),
         "message.failed": _("Reply failed"),

@@ -223,7 +223,7 @@ class SourceForm(_SourceForm):
             try:
                 Maildir(cleaned["location"])
             except SourceError as error:
-                raise ValidationError({"location": str(error)}) from error
+                raise ValidationError({"location": error.said(gettext)}) from error
         if cleaned.get("start") == Source.Start.SINCE and not cleaned.get("since"):
             self.add_error("since", gettext("Say since when."))
         return cleaned

@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Customer(models.Model):
-    domain = models.CharField(max_length=255)
+    domain = models.CharField(_("domain"), max_length=255)
     address = models.CharField(_("address"), max_length=320)
     name = models.CharField(_("name"), max_length=200, blank=True)
     thread_count = models.PositiveIntegerField(_("threads"), default=0)
-    created_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(_("first seen"), db_default=Now())
 
     class Meta:
         verbose_name = _("customer")

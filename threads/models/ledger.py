@@ -35,12 +35,17 @@ class IngestRecord(models.Model):
         UNFETCHABLE = "unfetchable", _("unfetchable")
 
     public_id = PublicIdField()
-    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="records")
+    source = models.ForeignKey(
+        Source,
+        on_delete=models.PROTECT,
+        related_name="records",
+        verbose_name=_("source"),
+    )
     # Maildir: "" and the base name before ":" (other content under an old name:
     # name + "#" + hash). IMAP: UIDVALIDITY and UID. Files: "" and sha256.
     epoch = models.CharField(max_length=32, blank=True)
-    ref = models.CharField(max_length=600)
-    size = models.PositiveBigIntegerField()
+    ref = models.CharField(_("name in the source"), max_length=600)
+    size = models.PositiveBigIntegerField(_("size"))
     state = models.CharField(
         _("state"), max_length=11, choices=State.choices, default=State.SEEN
     )
@@ -102,4 +107,4 @@ class IngestRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.ref} ({self.state})"
+        return f"{self.ref} ({self.get_state_display()})"

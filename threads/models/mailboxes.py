@@ -116,7 +116,10 @@ class Source(models.Model):
         ALL = "all", _("everything")
 
     mailbox = models.ForeignKey(
-        Mailbox, on_delete=models.PROTECT, related_name="sources"
+        Mailbox,
+        on_delete=models.PROTECT,
+        related_name="sources",
+        verbose_name=_("mailbox"),
     )
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     # A Maildir's folder; for ad-hoc imports its real path. An IMAP source: its URL

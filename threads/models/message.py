@@ -50,12 +50,20 @@ class Message(models.Model):
 
     public_id = PublicIdField()
     mailbox = models.ForeignKey(
-        Mailbox, on_delete=models.PROTECT, related_name="messages"
+        Mailbox,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        verbose_name=_("mailbox"),
     )
     thread = models.ForeignKey(
-        Thread, on_delete=models.PROTECT, related_name="messages"
+        Thread,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        verbose_name=_("thread"),
     )
-    direction = models.CharField(max_length=8, choices=Direction.choices)
+    direction = models.CharField(
+        _("direction"), max_length=8, choices=Direction.choices
+    )
     # Version + sha256 of what the sender wrote, without hop headers (mail.identity).
     dedupe_key = models.CharField(max_length=66)
     original = models.ForeignKey(
@@ -64,13 +72,13 @@ class Message(models.Model):
     # Without <>, case kept. Not unique: senders reuse it.
     message_id = models.CharField(max_length=255, blank=True)
     # One address, lower-cased, domain in IDNA; empty when From is missing or plural.
-    sender = models.CharField(max_length=320, blank=True)
+    sender = models.CharField(_("from"), max_length=320, blank=True)
     # {"from": [{"address", "name"}], "to": …, "cc": …, "reply_to": …} as written.
     addresses = models.JSONField(default=dict)
     # The address of ours it came to, alias or plus-address as written.
-    delivered_to = models.CharField(max_length=320, blank=True)
+    delivered_to = models.CharField(_("to"), max_length=320, blank=True)
     subject = models.CharField(_("subject"), max_length=998, blank=True)
-    body_text = models.TextField(blank=True)
+    body_text = models.TextField(_("text"), blank=True)
     # {"reply": [[start, end], …], "quoted": …, "signature": …} into body_text.
     spans = models.JSONField(default=dict)
     body_html = models.TextField(blank=True)
@@ -92,8 +100,8 @@ class Message(models.Model):
     message_id_reused = models.BooleanField(default=False)
     is_first = models.BooleanField(default=False)
     defects = models.JSONField(default=list)
-    why_rule = models.CharField(max_length=32)
-    why_evidence = models.CharField(max_length=500)
+    why_rule = models.CharField(_("rule"), max_length=32)
+    why_evidence = models.CharField(_("evidence"), max_length=500)
 
     status = models.CharField(
         _("status"), max_length=9, choices=Status.choices, default=Status.RECEIVED
@@ -111,8 +119,8 @@ class Message(models.Model):
     claimed_until = models.DateTimeField(null=True)
     data_started = models.BooleanField(default=False)
     attempts = models.PositiveSmallIntegerField(default=0)
-    error_code = models.CharField(max_length=64, blank=True)
-    error_detail = models.CharField(max_length=500, blank=True)
+    error_code = models.CharField(_("error"), max_length=64, blank=True)
+    error_detail = models.CharField(_("explanation"), max_length=500, blank=True)
 
     objects = MessageQuerySet.as_manager()
 

@@ -78,7 +78,10 @@ class Thread(models.Model):
 
     public_id = PublicIdField()
     mailbox = models.ForeignKey(
-        Mailbox, on_delete=models.PROTECT, related_name="threads"
+        Mailbox,
+        on_delete=models.PROTECT,
+        related_name="threads",
+        verbose_name=_("mailbox"),
     )
     subject = models.CharField(_("subject"), max_length=998, blank=True)
     status = models.CharField(
@@ -96,16 +99,25 @@ class Thread(models.Model):
         verbose_name=_("assignee"),
     )
     team = models.ForeignKey(
-        Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="threads"
+        Team,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="threads",
+        verbose_name=_("team"),
     )
     tags = models.ManyToManyField(
         Tag, blank=True, related_name="threads", verbose_name=_("tags")
     )
     customer = models.ForeignKey(
-        Customer, null=True, on_delete=models.PROTECT, related_name="threads"
+        Customer,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="threads",
+        verbose_name=_("customer"),
     )
     # The customer's first inbound mail in this domain began this thread.
-    customer_is_new = models.BooleanField(default=False)
+    customer_is_new = models.BooleanField(_("new customer"), default=False)
     # [{"address", "name"}]: the customer, people lent by mails that are no leaves,
     # To and Cc of our own mail. Kept by ingest and outbound.
     participants = models.JSONField(default=list)
@@ -113,21 +125,29 @@ class Thread(models.Model):
     related = models.JSONField(default=list)
     merged_ids = models.JSONField(default=list)
     merged_into = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="merged_set"
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="merged_set",
+        verbose_name=_("merged into"),
     )
     message_count = models.PositiveIntegerField(_("messages"), default=0)
     # The number of the newest event; the next one gets sequence + 1.
-    sequence = models.PositiveIntegerField(default=0)
+    sequence = models.PositiveIntegerField(_("number of events"), default=0)
     # Newest activity, and the list's cursor: unique, so that equal times can't make
     # a page repeat for ever. Null once merged.
     last_message = models.OneToOneField(
-        "threads.Message", null=True, on_delete=models.PROTECT, related_name="+"
+        "threads.Message",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("newest message"),
     )
     last_message_at = models.DateTimeField(_("last message"), null=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
-    closed_at = models.DateTimeField(null=True)
-    snoozed_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(_("closed"), null=True)
+    snoozed_until = models.DateTimeField(_("snoozed until"), null=True)
 
     objects = ThreadQuerySet.as_manager()
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from webhooks.wording import SentenceError
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -23,11 +25,13 @@ class Copy:
     modified: float = 0.0
 
 
-class SourceError(Exception):
-    """The source can't be read; the message says why and how to mend it."""
+class SourceError(SentenceError):
+    """The source can't be read; the sentence says why and how to mend it."""
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self, sentence: str, *, permanent: bool = False, **values: object
+    ) -> None:
+        super().__init__(sentence, **values)
         self.permanent = permanent
 
 

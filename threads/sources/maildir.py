@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from threads.sources.base import Copy, GoneError, SourceError
+from webhooks.wording import marked as _
 
 _LONGEST_REF = 500
 _GONE = {errno.ENOENT, errno.ESTALE}
@@ -56,12 +57,17 @@ class Maildir:
         except PermissionError:
             known = True  # listing it will tell
         if not known:
-            message = (
-                f"{shown(self.path)} is not a Maildir: it has no folder"
-                f" {folder.name}/. Make one with: mkdir -p "
-                + " ".join(shown(self.path / name) for name in ("cur", "new", "tmp"))
+            folders = [shown(self.path / name) for name in ("cur", "new", "tmp")]
+            raise SourceError(
+                _(
+                    "%(path)s is not a Maildir: it has no folder %(folder)s/."
+                    " Make one with: mkdir -p %(folders)s"
+                ),
+                permanent=True,
+                path=shown(self.path),
+                folder=folder.name,
+                folders=" ".join(folders),
             )
-            raise SourceError(message, permanent=True)
 
     def copies(self) -> Iterator[Copy]:
         """`new/` first: what moves to `cur/` meanwhile is met there, not missed.
@@ -131,16 +137,23 @@ class Maildir:
             with suppress(FileNotFoundError):
                 _move(old, self.path / "cur" / f"{old.name}{info}")
         except OSError as error:
-            message = (
-                f"{shown(old)} is stored, but can't be moved to cur/: {error.strerror}."
-                " Give this user write permission on the Maildir."
-            )
-            raise SourceError(message) from error
+            raise SourceError(
+                _(
+                    "%(path)s is stored, but can't be moved to cur/: %(reason)s."
+                    " Give this user write permission on the Maildir."
+                ),
+                path=shown(old),
+                reason=error.strerror,
+            ) from error
 
     def _unreadable(self, path: Path, error: OSError) -> SourceError:
         return SourceError(
-            f"{shown(path)} can't be read: {error.strerror}."
-            " Give this user read and write permission on the Maildir."
+            _(
+                "%(path)s can't be read: %(reason)s."
+                " Give this user read and write permission on the Maildir."
+            ),
+            path=shown(path),
+            reason=error.strerror,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     CHECKBOX_CLASSES,
@@ -204,7 +204,7 @@ class WebhookForm(_Form):
                 kept = password or self.auth.get("password", "")
                 touched["basic_auth"] = {"username": username, "password": kept}
             elif password:
-                self.add_error("username", _now("A password needs a user name."))
+                self.add_error("username", gettext("A password needs a user name."))
         if touched:
             # Together, for they exclude each other.
             touched.setdefault("headers", self.headers)
@@ -216,7 +216,7 @@ class WebhookForm(_Form):
         for line in filter(None, (line.strip() for line in text.splitlines())):
             name, colon, value = line.partition(":")
             if not colon:
-                message = _now("Write each header as Name: value, not: %s")
+                message = gettext("Write each header as Name: value, not: %s")
                 self.add_error("new_headers", message % line)
                 return {}
             found[name.strip()] = value.strip()

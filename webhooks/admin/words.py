@@ -1,8 +1,7 @@
 """Plain words for what the codes of this room mean."""
 
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from webhooks.models import Attempt, Delivery, Webhook
 
@@ -74,7 +73,7 @@ def of_attempt(attempt: Attempt) -> str:
     """What became of it, in a sentence."""
     status = attempt.status
     if not attempt.error:
-        return _now("Delivered.")
+        return gettext("Delivered.")
     if attempt.error in _ERRORS:
         return str(_ERRORS[attempt.error])
     if status in _STATUSES:
@@ -90,17 +89,17 @@ def why_not_delivered(delivery: Delivery, last: Attempt | None) -> str:
         case Delivery.State.SUCCEEDED:
             answer = ""
         case Delivery.State.CANCELLED:
-            answer = _now("The webhook was deleted before it could be delivered.")
+            answer = gettext("The webhook was deleted before it could be delivered.")
         case Delivery.State.EXHAUSTED:
             answer = tried + _given_up(delivery)
         case Delivery.State.HELD:
             answer = str(_HELD[Webhook.State(delivery.webhook.state)])
         case Delivery.State.CLAIMED:
-            answer = _now("It is being sent at this moment.")
+            answer = gettext("It is being sent at this moment.")
         case _ if last is None:
-            answer = _now("It waits for its first attempt. Is a worker running?")
+            answer = gettext("It waits for its first attempt. Is a worker running?")
         case _:
-            answer = tried + _now("It is tried again by itself.")
+            answer = tried + gettext("It is tried again by itself.")
     return answer
 
 
@@ -112,8 +111,9 @@ _HELD = {
 
 
 def _given_up(delivery: Delivery) -> str:
-    return ngettext(
-        "It is not tried again.",
+    given_up = ngettext(
+        "After %d attempt it is not tried any more.",
         "All %d attempts failed; it is not tried any more.",
         delivery.attempts,
-    ) % ((delivery.attempts,) if delivery.attempts != 1 else ())
+    )
+    return given_up % delivery.attempts

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from webhooks.fields import PublicIdField
 from webhooks.models.event import Event, EventBody
@@ -26,7 +27,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 class Delivery(models.Model):
     class State(models.TextChoices):
-        PENDING = "pending", _("pending")
+        PENDING = "pending", pgettext_lazy("delivery", "pending")
         CLAIMED = "claimed", _("claimed")
         SUCCEEDED = "succeeded", _("succeeded")
         EXHAUSTED = "exhausted", _("exhausted")
@@ -35,10 +36,16 @@ class Delivery(models.Model):
 
     public_id = PublicIdField()
     event = models.ForeignKey(
-        Event, on_delete=models.CASCADE, related_name="deliveries"
+        Event,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("event"),
     )
     webhook = models.ForeignKey(
-        Webhook, on_delete=models.CASCADE, related_name="deliveries"
+        Webhook,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("webhook"),
     )
     body = models.ForeignKey(EventBody, on_delete=models.CASCADE, related_name="+")
     replay_no = models.PositiveIntegerField(default=0)
@@ -115,7 +122,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.public_id} ({self.state})"
+        return f"{self.public_id} ({self.get_state_display()})"
 
 
 class Attempt(models.Model):
@@ -124,18 +131,18 @@ class Attempt(models.Model):
     delivery = models.ForeignKey(
         Delivery, on_delete=models.CASCADE, related_name="attempt_set"
     )
-    number = models.PositiveIntegerField()
-    started_at = models.DateTimeField()
-    duration_ms = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(_("number"))
+    started_at = models.DateTimeField(_("started"))
+    duration_ms = models.PositiveIntegerField(_("duration (ms)"))
     dns_ms = models.PositiveIntegerField(null=True)
     connect_ms = models.PositiveIntegerField(null=True)
     first_byte_ms = models.PositiveIntegerField(null=True)
     peer = models.CharField(max_length=64, blank=True)
     peer_public = models.BooleanField(default=True)
-    status = models.PositiveSmallIntegerField(null=True)
-    error = models.CharField(max_length=64, blank=True)
-    error_detail = models.CharField(max_length=500, blank=True)
-    response_excerpt = models.TextField(blank=True)
+    status = models.PositiveSmallIntegerField(_("answer"), null=True)
+    error = models.CharField(_("error"), max_length=64, blank=True)
+    error_detail = models.CharField(_("explanation"), max_length=500, blank=True)
+    response_excerpt = models.TextField(_("beginning of the answer"), blank=True)
 
     class Meta:
         verbose_name = _("attempt")

@@ -50,7 +50,7 @@ class Command(BaseCommand):
         try:
             return str(Maildir(Path(maildir).resolve()).path)
         except SourceError as error:
-            raise CommandError(str(error), returncode=2) from error
+            raise CommandError(error.said(_), returncode=2) from error
 
     def _mailbox(self, address: str, name: str) -> str:
         if Mailbox.objects.filter(address=address).exists():

@@ -89,7 +89,8 @@ class Command(BaseCommand):
         try:
             tally = resume(source, Options(limit=settings.MAIL_SIZE_LIMIT))
         except SourceBusyError as busy:
-            self.stderr.write(f"{busy} {_('It takes these mails in.')}")
+            ours = _("It takes these mails in.")
+            self.stderr.write(f"{busy} {ours}")
             return False
         for error in tally.errors:
             self.stderr.write(error)
