@@ -3,12 +3,19 @@
 import re
 import secrets
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_current: ContextVar[str] = ContextVar("request_id", default="")
 
 Next = Callable[[HttpRequest], HttpResponse]
+
+
+def current_request_id() -> str:
+    """Of the request that this thread is answering; empty outside of one."""
+    return _current.get()
 
 
 class RequestIdMiddleware:
@@ -21,7 +28,11 @@ class RequestIdMiddleware:
         given = request.headers.get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(12)
         request.request_id = request_id  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        token = _current.set(request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            _current.reset(token)
         response["X-Request-Id"] = request_id
         return response
 

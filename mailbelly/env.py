@@ -94,6 +94,16 @@ def integer(name: str, *, default: int) -> int:
         raise ImproperlyConfigured(msg) from None
 
 
+def choice(name: str, among: tuple[str, ...], *, default: str) -> str:
+    """One of a few words, however it is written."""
+    value = text(name, default)
+    for word in among:
+        if word.lower() == value.lower():
+            return word
+    msg = f"{name} is {value!r}; write one of: {', '.join(among)}."
+    raise ImproperlyConfigured(msg)
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A list, separated by commas or blanks."""
     return text(name, default).replace(",", " ").split()

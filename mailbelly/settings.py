@@ -315,17 +315,29 @@ STORAGES = {
 
 # --- Logging --------------------------------------------------------------------
 
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = env.choice(
+    "LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO"
+)
+LOG_FORMAT = env.choice("LOG_FORMAT", ("line", "json"), default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}
+        "line": {"()": "mailbelly.logs.Line"},
+        "json": {"()": "mailbelly.logs.Json"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "level": LOG_LEVEL,
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    # They have a line for each ring, and for each file that changes.
     "loggers": {
+        # Its own handler would write each line a second time, as text.
+        "django": {"handlers": [], "level": "INFO"},
+        # They have a line for each ring, and for each file that changes.
         "django-q": {"level": "WARNING"},
         "watchfiles": {"level": "WARNING"},
     },

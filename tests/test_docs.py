@@ -1,15 +1,18 @@
 """What exists is documented, and what the README says works."""
 
+import ast
 import json
 import re
 import socket
 import subprocess
 import sys
+from argparse import SUPPRESS
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 from django.conf import settings as ours
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 from api.errors import _CODES
 from api.models import ApiKey
@@ -23,30 +26,81 @@ from webhooks.catalogue import EVENTS
 ROOT = Path(ours.BASE_DIR)
 # For tests only, and no business of anybody's.
 HIDDEN = {"FAULT_STEP"}
+# Of every command; `--json` is said once for all.
+STANDARD = {
+    *("--help", "--version", "--verbosity", "--settings", "--pythonpath"),
+    *("--traceback", "--no-color", "--force-color", "--skip-checks", "--json"),
+}
 
 
 def read(name):
     return (ROOT / name).read_text("utf-8")
 
 
+def pages():
+    """Every page that somebody reads."""
+    kept = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert {"README.md", "docs/webhooks.md"} <= set(kept)
+    return kept
+
+
+def names_of(path):
+    """The variables that a file of ours reads from the environment."""
+    called = re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', read(path))
+    return {*called, *re.findall(r'environ\.get\("([A-Z_]+)"', read(path))}
+
+
 def test_every_setting_of_the_environment_is_documented():
-    names = re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', read("mailbelly/settings.py"))
+    files = [path.relative_to(ROOT) for path in ROOT.glob("mailbelly/**/*.py")]
+    names = set().union(*map(names_of, files)) - HIDDEN
     page = read("docs/configuration.md")
-    assert len(names) > 15
-    assert [n for n in names if f"`{n}`" not in page and n not in HIDDEN] == []
+    assert {"SECRET_KEY", "LOG_FORMAT", "ENV_FILE", "PORT"} <= names
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
 
 
-def test_every_command_is_documented():
-    ours = [
-        n for n, app in get_commands().items() if app in {"threads", "webhooks", "api"}
-    ]
+def test_no_setting_is_documented_that_does_not_exist():
+    files = [path.relative_to(ROOT) for path in ROOT.glob("mailbelly/**/*.py")]
+    names = set().union(*map(names_of, files))
+    rows = re.findall(
+        r"^\| (`[A-Z].+?) \|", read("docs/configuration.md"), re.MULTILINE
+    )
+    shown = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert shown - names == set()
+
+
+def our_commands():
+    apps = {"threads", "webhooks", "api"}
+    return [name for name, app in get_commands().items() if app in apps]
+
+
+def test_every_command_is_documented_with_its_options():
     page = read("docs/configuration.md")
-    assert [name for name in ours if f"`{name}" not in page] == []
+    assert "ingest" in our_commands()
+    for name in our_commands():
+        row = next((r for r in page.splitlines() if r.startswith(f"| `{name}")), None)
+        assert row, name
+        parser = load_command_class(get_commands()[name], name).create_parser("", name)
+        for action in parser._actions:
+            option = max(action.option_strings, key=len, default="")
+            if option in STANDARD or action.help == SUPPRESS or not option:
+                continue
+            assert option in row, f"{name} {option}"
 
 
 def test_every_event_is_documented():
     page = read("docs/webhooks.md")
     assert [event for event in EVENTS if f"`{event}`" not in page] == []
+
+
+def test_the_page_of_events_shows_todays_samples():
+    written = run_path(str(ROOT / "docs/events.py"))
+    assert read("docs/events.md") == written["page"](), "run docs/events.py"
 
 
 def test_every_route_is_documented():
@@ -55,26 +109,91 @@ def test_every_route_is_documented():
         shown = re.sub(
             r"<\w+:(kind|\w+_id)>", lambda m: _name(m[1]), str(route.pattern)
         )
-        assert shown in page, shown
+        # Within its backticks: `GET threads/:id` says nothing of threads/:id/reply.
+        assert re.search(rf"[` /]{re.escape(shown)}`", page), shown
 
 
 def _name(converter):
     return ":type" if converter == "kind" else ":id"
 
 
+def codes_made(path):
+    """The codes of problems and refusals: an argument where one is made."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        place = PLACES.get(name)
+        if place is not None and len(call.args) > place:
+            # Sometimes one of two, by a condition.
+            for found in ast.walk(call.args[place]):
+                if isinstance(found, ast.Constant) and isinstance(found.value, str):
+                    yield found.value
+        for keyword in call.keywords:
+            if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
+                yield keyword.value.value
+
+
+# Which argument is the code.
+PLACES = {"Problem": 0, "RefusedError": 0, "InvalidWebhookError": 1}
+
+
 def test_every_code_of_an_error_is_documented():
-    """Those of problems and refusals: the first argument where one is made."""
     page = read("docs/api.md")
-    made = re.compile(r'(?:Problem|RefusedError)\(\s*"([a-z_]+)"')
     rooms = [*ROOT.glob("api/**/*.py"), *ROOT.glob("threads/*.py")]
-    codes = {code for path in rooms for code in made.findall(path.read_text("utf-8"))}
+    rooms += [*ROOT.glob("webhooks/*.py")]
+    codes = {code for path in rooms for code in codes_made(path)} | set(_CODES)
     assert {"rate_limited", "internal_error", "thread_is_spam"} <= codes
-    assert sorted(code for code in codes | set(_CODES) if f"`{code}`" not in page) == []
+    assert {"url_not_allowed", "reserved_header", "unknown_field"} <= codes
+    assert sorted(code for code in codes if f"`{code}`" not in page) == []
 
 
-def test_every_page_that_the_readme_names_exists():
-    for name in re.findall(r"\]\(([^)#]+)\)", read("README.md")):
-        assert (ROOT / name).exists(), name
+def anchors(text):
+    """Of its headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        plain = re.sub(r"[^\w\- ]", "", heading.lower())
+        yield plain.replace(" ", "-")
+
+
+@pytest.mark.parametrize("where", pages())
+def test_no_link_is_dead(where):
+    text = re.sub(r"^```.*?^```", "", read(where), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for link in links:
+        if re.match(r"https?:|mailto:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (ROOT / where).parent / name if name else ROOT / where
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text("utf-8")), link
+
+
+def test_every_decision_is_listed():
+    folder = ROOT / "docs/adr"
+    index = read("docs/adr/README.md")
+    decisions = sorted(folder.glob("0*.md"))
+    assert len(decisions) > 4
+    for path in decisions:
+        number, title = (
+            path.read_text().splitlines()[0].removeprefix("# ").split(" ", 1)
+        )
+        assert path.name.startswith(f"{number}-")
+        assert f"| [{number}]({path.name}) | {title} |" in index, path.name
+    numbers = [path.name[:4] for path in decisions]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_the_readme_says_what_each_dependency_is_for():
+    table = read("README.md").partition("What each dependency is for")[2]
+    named = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)
+    named = {name.strip() for cell in named for name in cell.split(",")}
+    wanted = re.findall(
+        r"^([A-Za-z][\w.\[\]-]*)", read("requirements.in"), re.MULTILINE
+    )
+    assert len(wanted) > 15
+    assert sorted(set(wanted) - named) == []
+    assert sorted(named - set(wanted) - {"package", "---"}) == []
 
 
 BLOCKS = re.findall(r"```sh\n(.+?)```", read("README.md"), re.DOTALL)

@@ -8,7 +8,6 @@ the cluster runs as a child, and its work is judged by what is in the database.
 import logging
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -18,17 +17,15 @@ from types import TracebackType
 from typing import Self
 
 from django.db import DatabaseError, InterfaceError, close_old_connections
-from django.db.models.functions import Now
 
 from threads import smtp
+from threads.heartbeat import Heart
 from threads.tasks import SCHEDULES
 from webhooks import bell, delivery, leases
-from webhooks.models import Heartbeat
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
-BEAT_SECONDS = 10
 START_SECONDS = 60
 STOP_SECONDS = 30
 # Something is due for so long and nobody has worked: it stands still.
@@ -137,33 +134,29 @@ class _Heart:
     """What the database says of us, and we of ourselves; it may be away for a while."""
 
     def __init__(self) -> None:
-        self.name = f"worker:{socket.gethostname()}:{os.getpid()}"
+        self.pulse = Heart("worker")
         self.stalled = False
         self._scheduled = False
-        self._beaten: float | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            Heartbeat.objects.filter(name=self.name).delete()
+            self.pulse.stop()
         except (DatabaseError, InterfaceError):
             log.warning("The database is out of reach; the heartbeat stays.")
 
     def beat(self) -> None:
-        if self._beaten is not None and monotonic() - self._beaten < BEAT_SECONDS:
+        if self.pulse.resting():
             return
-        self._beaten = monotonic()
         close_old_connections()
         try:
+            self.pulse.beat()
             if not self._scheduled:
                 bell.every_minute(SCHEDULES)
                 leases.forget_old()
                 self._scheduled = True
-            Heartbeat.objects.update_or_create(
-                name=self.name, defaults={"kind": "worker", "at": Now()}
-            )
             self.stalled = not leases.worked_within(STALL_SECONDS) and (
                 delivery.overdue(STALL_SECONDS) or smtp.overdue(STALL_SECONDS)
             )

@@ -16,12 +16,16 @@ from watchfiles import watch
 
 from threads.arrival import LostClaimError
 from threads.doors import open_door
+from threads.heartbeat import Heart
 from threads.ingest import Tally
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
 
 log = logging.getLogger(__name__)
+
+# One pass of a source; it asks now and then whether to stop.
+Ingest = Callable[[Source, Callable[[], bool]], Tally]
 
 SWEEP_SECONDS = 60
 # How often the list of sources is read again, so that a new one in the admin counts.
@@ -31,28 +35,41 @@ _LONGEST_PAUSE = 60
 
 def run(
     sources: Callable[[], Iterable[Source]],
-    ingest: Callable[[Source], Tally],
+    ingest: Ingest,
     stop: threading.Event,
 ) -> None:
     """Until `stop`. A source in trouble never keeps another one waiting for long."""
+    heart = Heart("watch")
+
+    def stopped() -> bool:
+        """Asked between mails, so a long pass shows that it gets on."""
+        heart.beat()
+        return stop.is_set()
+
     pause = 1.0
     while not stop.is_set():
         try:
-            _watch(sources, ingest, stop)
+            _watch(sources, lambda source: ingest(source, stopped), stop, heart)
             pause = 1.0
         except (OperationalError, InterfaceError):
             log.exception("The database is out of reach; trying again in %.0f s", pause)
             connection.close()
             stop.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+    try:
+        heart.stop()
+    except (OperationalError, InterfaceError):
+        log.warning("The database is out of reach; the heartbeat stays.")
 
 
 def _watch(
     sources: Callable[[], Iterable[Source]],
     ingest: Callable[[Source], Tally],
     stop: threading.Event,
+    heart: Heart,
 ) -> None:
     """One set of folders, until the set changes."""
+    heart.beat()
     listed = list(sources())
     folders = {folder: source for source in listed for folder in _folders(source)}
     for source in listed:
@@ -60,6 +77,7 @@ def _watch(
     swept = listed_at = monotonic()
     for touched in _touched(folders, stop):
         close_old_connections()
+        heart.beat()
         now = monotonic()
         if now - swept >= SWEEP_SECONDS:
             touched, swept = listed, now  # noqa: PLW2901 -- a sweep reads them all

@@ -36,34 +36,92 @@ _THREAD_ID = "c0000sample0thread0000000"
 _MESSAGE_ID = "c0000sample0message000000"
 _CUSTOMER = {"address": "klant@bedrijf.nl", "name": "Klant"}
 _MAILBOX = "support@jouwdomein.nl"
+_MEMBER = {"email": "teamlid@jouwdomein.nl", "name": "Teamlid"}
 _MOMENT = "2026-02-25T10:30:00.000Z"
+_QUESTION = "Hallo, ik heb een vraag over mijn factuur."
+_ANSWER = "Bedankt voor je bericht. We kijken ernaar."
+_OTHER_ID = "c0000sample0thread0000001"
+
+# What sets one event apart from the others.
+_OUTBOUND = {
+    "message.sent": "sent",
+    "message.failed": "failed",
+    "message.in_doubt": "in_doubt",
+}
+_CHANGES: dict[str, JSON] = {
+    "thread.closed": {"status": {"old": "open", "new": "closed"}},
+    "thread.reopened": {"status": {"old": "closed", "new": "open"}},
+    "thread.assigned": {"assignee": {"old": None, "new": _MEMBER}},
+    "thread.unassigned": {"assignee": {"old": _MEMBER, "new": None}},
+    "thread.updated": {
+        "priority": {"old": "normal", "new": "high"},
+        "tags": {"old": [], "new": ["factuur"]},
+    },
+    "thread.merged": {"merged_ids": {"old": [], "new": [_OTHER_ID]}},
+    "thread.split": {
+        "split_into": {"old": None, "new": _OTHER_ID},
+        "moved_messages": {"old": [], "new": ["c0000sample0message000001"]},
+    },
+}
+_ERRORS: dict[str, JSON] = {
+    "message.failed": {"code": "550", "detail": "5.1.1 No such user here"},
+    "message.in_doubt": {"code": "connection", "detail": "Lost after the end of DATA"},
+    "webhook.disabled": {"code": "http_410", "detail": "410 Gone"},
+}
 
 
 def sample(kind: str) -> JSON:
     """A whole event of this kind, with invented people and today's shape."""
     operator = kind.startswith(_OPERATOR)
-    body: JSON = {
-        "event": kind,
-        "thread_id": "" if operator else _THREAD_ID,
-        "from": "" if operator else _CUSTOMER["address"],
-        "to": _MAILBOX,
-        "subject": "MailBelly" if operator else "Vraag over factuur",
-        "body_text": (
-            "This is what a message to the people who run MailBelly looks like."
-            if operator
-            else "Hallo, ik heb een vraag over mijn factuur."
-        ),
-        "timestamp": "2026-02-25T10:30:00Z",
+    changes = _CHANGES.get(kind)
+    body = _flat(kind, operator=operator) | {
         "id": "c0000sample0event00000000",
-        "sequence": 0 if operator else 2,
+        "sequence": 0 if operator else int(kind != "thread.created") + 1,
         "mailbox": _MAILBOX,
         "domain": "jouwdomein.nl",
         "truncated": False,
     }
     if not operator:
-        body |= {"thread": _thread(), "message": _message()}
-    body["actor"] = {"type": "system", "id": "", "name": "MailBelly"}
+        thread = _thread()
+        for name, change in (changes or {}).items():
+            if name in thread:
+                thread[name] = change["new"]
+        if thread["status"] == "closed":
+            thread["closed_at"] = _MOMENT
+        body |= {"thread": thread, "message": _message(kind)}
+    body["actor"] = _actor(kind)
+    if changes:
+        body["changes"] = changes
+    if kind in _ERRORS:
+        body["error"] = _ERRORS[kind]
     return body
+
+
+def _flat(kind: str, *, operator: bool) -> JSON:
+    if operator:
+        text = "This is what a message to the people who run MailBelly looks like."
+        said = {"from": "", "to": _MAILBOX, "subject": "MailBelly", "body_text": text}
+    elif kind in _OUTBOUND:
+        said = {"from": _MAILBOX, "to": _CUSTOMER["address"], "body_text": _ANSWER}
+    else:
+        said = {"from": _CUSTOMER["address"], "to": _MAILBOX, "body_text": _QUESTION}
+    return {
+        "event": kind,
+        "thread_id": "" if operator else _THREAD_ID,
+        "from": said["from"],
+        "to": said["to"],
+        "subject": said.get("subject", "Vraag over factuur"),
+        "body_text": said["body_text"],
+        "timestamp": "2026-02-25T10:30:00Z",
+    }
+
+
+def _actor(kind: str) -> JSON:
+    if kind in _CHANGES:
+        return {"type": "user", "id": _MEMBER["email"], "name": _MEMBER["name"]}
+    if kind in {"thread.created", "message.received"}:
+        return {"type": "customer", "id": _CUSTOMER["address"], "name": "Klant"}
+    return {"type": "system", "id": "", "name": "MailBelly"}
 
 
 def _thread() -> JSON:
@@ -93,30 +151,32 @@ def _thread() -> JSON:
     }
 
 
-def _message() -> JSON:
+def _message(kind: str) -> JSON:
     base = settings.PUBLIC_URL
+    outbound = kind in _OUTBOUND
+    ours = {"address": _MAILBOX, "name": ""}
     return {
         "id": _MESSAGE_ID,
         "thread_id": _THREAD_ID,
-        "direction": "inbound",
-        "is_first": True,
-        "from": _CUSTOMER,
-        "to": [{"address": _MAILBOX, "name": ""}],
+        "direction": "outbound" if outbound else "inbound",
+        "is_first": not outbound,
+        "from": ours if outbound else _CUSTOMER,
+        "to": [_CUSTOMER if outbound else ours],
         "cc": [],
         "reply_to": [],
         "subject": "Vraag over factuur",
-        "reply_text": "Hallo, ik heb een vraag over mijn factuur.",
+        "reply_text": _ANSWER if outbound else _QUESTION,
         "signature_text": "",
         "sent_at": _MOMENT,
         "received_at": _MOMENT,
-        "status": "received",
+        "status": _OUTBOUND.get(kind, "received"),
         "attachments": [],
         "auto": False,
         "bulk": False,
         "bounce": None,
         "authentication": "unknown",
         "unverified_sender": False,
-        "via": "mail",
+        "via": "api" if outbound else "mail",
         "imported": False,
         "repaired": False,
         "message_id_reused": False,

@@ -5,7 +5,7 @@ import signal
 import threading
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -180,7 +180,7 @@ class Command(BaseCommand):
             )
         self.stderr.write(_("Watching. Stop with Ctrl-C."))
 
-        def ingest(source: Source) -> Tally:
+        def ingest(source: Source, stopped: Callable[[], bool]) -> Tally:
             tally = take_in(
                 source,
                 open_door(source),
@@ -190,7 +190,7 @@ class Command(BaseCommand):
                     limit=self.options.limit,
                     parsers=self.parsers,
                     lone_seconds=LONE_SECONDS,
-                    stopped=self.stop.is_set,
+                    stopped=stopped,
                 ),
             )
             if tally.stored or tally.duplicates or tally.errors:

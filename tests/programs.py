@@ -1,0 +1,14 @@
+"""Programs of the machine that a test needs: left out by name, in CI a failure."""
+
+import os
+import shutil
+
+import pytest
+
+
+def program(name, package=""):
+    """Its path."""
+    if found := shutil.which(name):
+        return found
+    text = f"{name} is missing: apt-get install -y {package or name}"
+    return (pytest.fail if os.environ.get("CI") else pytest.skip)(text)
