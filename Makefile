@@ -14,10 +14,14 @@ run:
 # What the first database made of the corpus, for the second to compare with.
 export CORPUS_ROWS = $(CURDIR)/$(VENV)/corpus-rows.json
 
+# Tests that fork, or count their children, do so in processes without a browser.
+SUITE := $(PY) -m pytest -n 2 --ignore=tests/browser
+BROWSER := $(PY) -m pytest -n 2 tests/browser
+
 test: $(VENV)/dev.stamp lint
 	rm -f $(CORPUS_ROWS)
-	$(PY) -m pytest -n 2
-	$(PY) tests/postgres.py $(PY) -m pytest -n 2
+	$(SUITE) && $(BROWSER)
+	$(PY) tests/postgres.py /bin/sh -c '$(SUITE) && $(BROWSER)'
 
 lint: $(VENV)/dev.stamp
 	$(PY) -m ruff check .
