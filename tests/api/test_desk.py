@@ -187,6 +187,27 @@ def test_a_bound_key_makes_bound_webhooks(key, arrive):
     assert changed["domains"] == ["shop.nl"]
 
 
+def test_a_narrowed_webhook_shows_a_bound_key_nothing_of_its_past(key, arrive):
+    arrive()
+    arrive(to="info@ander.nl")
+    whole, bound = key(), key(domains=["shop.nl"])
+    with receiving() as receiver:
+        want = {"url": receiver.url, "events": ["message.received"]}
+        made = whole.post("/api/v1/webhooks", want, format="json").json()
+        url = f"/api/v1/webhooks/{made['id']}"
+        arrive(to="info@ander.nl", text="Geheim\n")
+        drain(budget_seconds=10)
+        delivery = whole.get(f"{url}/deliveries").json()["results"][0]
+        whole.patch(url, {"domains": ["shop.nl"]}, format="json")
+        assert bound.get(f"{url}/deliveries").json()["results"] == []
+        again = f"/api/v1/deliveries/{delivery['id']}/replay"
+        assert bound.post(again, format="json").status_code == 404
+        bound.post(f"{url}/test", {}, format="json")
+        drain(budget_seconds=10)
+        (tested,) = bound.get(f"{url}/deliveries").json()["results"]
+    assert tested["event"] == "webhook.test"
+
+
 # --- Webhooks -------------------------------------------------------------------
 
 
