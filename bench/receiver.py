@@ -20,7 +20,7 @@ ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 class Receiver:
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.listener.setblocking(False)  # noqa: FBT003 -- a socket's own signature
+        self.listener.setblocking(False)
         self.epoll = select.epoll()
         self.epoll.register(self.listener, select.EPOLLIN)
         self.peers: dict[int, socket.socket] = {}

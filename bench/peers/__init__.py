@@ -33,7 +33,9 @@ def packages() -> Path:
 class Peer:
     """A Django project with one peer in it: `bench/peers/settings.py`."""
 
-    def __init__(self, name: str, database_url: str, media: Path, **further: str) -> None:
+    def __init__(
+        self, name: str, database_url: str, media: Path, **further: str
+    ) -> None:
         self.environment = {
             "PATH": f"{HOME / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),

@@ -1,6 +1,6 @@
 """Rows for the peers, and a task in Redis for each delivery.
 
-    python -m bench.peers.backlog EVENTS URL…
+python -m bench.peers.backlog EVENTS URL…
 """
 
 import json
@@ -20,7 +20,11 @@ with app.pool.acquire() as connection:
         told = Event.objects.bulk_create([Event(body=BODY) for _ in range(events)])
         webhooks = [Webhook.objects.create(url=url, secret="x" * 32) for url in urls]
         rows = Delivery.objects.bulk_create(
-            [Delivery(event=event, webhook=hook) for event in told for hook in webhooks],
+            [
+                Delivery(event=event, webhook=hook)
+                for event in told
+                for hook in webhooks
+            ],
             batch_size=1000,
         )
         for row in rows:

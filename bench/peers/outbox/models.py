@@ -1,4 +1,4 @@
-"""What one writes by hand with Celery: events, webhooks, and a row for each delivery."""
+"""What one writes by hand with Celery: events, webhooks, a row for each delivery."""
 
 from django.db import models
 
