@@ -136,7 +136,11 @@ def measure(folder: Path, count: int, rounds: int, wanted: set[str]) -> None:
         sqlite.mkdir()
         ours = Ours(SQLite(sqlite), sqlite, corpus)
         theirs = Theirs(
-            "django-mailbox", "bench.peers.django_mailbox", SQLite(sqlite), sqlite, corpus
+            "django-mailbox",
+            "bench.peers.django_mailbox",
+            SQLite(sqlite),
+            sqlite,
+            corpus,
         )
         found = turns(
             rounds, {"mailbelly, mails/s": ours.rate, "django-mailbox": theirs.rate}
@@ -154,12 +158,19 @@ def _on_postgresql(
 ) -> None:
     ours = Ours(databases, folder, corpus)
     measures: dict[str, Callable[[], float]] = {"mailbelly, mails/s": ours.rate}
-    mailbox = Theirs("django-mailbox", "bench.peers.django_mailbox", databases, folder, corpus)
+    mailbox = Theirs(
+        "django-mailbox", "bench.peers.django_mailbox", databases, folder, corpus
+    )
     if "G1" in wanted:
         measures["django-mailbox"] = mailbox.rate
     if "G2" in wanted:
         measures["django-helpdesk"] = Theirs(
-            "django-helpdesk", "bench.peers.django_helpdesk", databases, folder, few, "new"
+            "django-helpdesk",
+            "bench.peers.django_helpdesk",
+            databases,
+            folder,
+            few,
+            "new",
         ).rate
     if "G4" in wanted:
         measures["parse only, one core"] = lambda: parse_rate(folder / "corpus")
