@@ -24,6 +24,8 @@ from webhooks.models import Delivery, Event, EventBody, Webhook
 
 # One number for "whoever appends to the log" (pg_advisory_xact_lock).
 _LOG_LOCK = 0x4D61696C42656C
+# PostgreSQL takes 65,535 parameters a statement, and a delivery has 14 columns.
+_ROWS_AT_ONCE = 4_000
 _NO_EVENT = "publish belongs inside a transaction, as its last statement."
 
 Format = EventBody.Format
@@ -85,7 +87,7 @@ def publish(events: Sequence[NewEvent]) -> list[Event]:
         for row, heard_by in zip(rows, listeners, strict=True)
         for webhook in heard_by
     ]
-    Delivery.objects.bulk_create(deliveries)
+    Delivery.objects.bulk_create(deliveries, batch_size=_ROWS_AT_ONCE)
     if any(d.state == Delivery.State.PENDING for d in deliveries):
         bell.ring()
     return rows

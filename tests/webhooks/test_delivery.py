@@ -562,3 +562,10 @@ def test_attempts_and_lost_leases_add_up(webhook, publish):
         run()
     delivery = Delivery.objects.get(attempts=F("lost_leases") + 2)
     assert Attempt.objects.filter(delivery=delivery).count() == 2
+
+
+def test_fifty_mails_may_be_told_to_very_many_webhooks(webhook, publish):
+    for number in range(60):
+        webhook(f"http://127.0.0.1:9999/{number}")
+    publish(100)
+    assert Delivery.objects.count() == 6_000
