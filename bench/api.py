@@ -15,10 +15,9 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 from http.client import HTTPConnection
 from time import perf_counter, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.databases import postgresql
 from bench.goals import Goal, machine, turns
@@ -27,6 +26,9 @@ from bench.peers import packages
 
 G13 = Goal("G13", "list of 50, against raw SQL + orjson", 1.8, 1.3, at_most=True)
 G14 = Goal("G14", "page at depth N - 1,000 against page 1", 1.2, 1.1, at_most=True)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PORT = 8765
 LIST = "/api/v1/threads?limit=50"
 

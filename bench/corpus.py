@@ -8,7 +8,7 @@ import random
 from email.message import EmailMessage
 from pathlib import Path
 
-WORDS = (
+WORDS = (  # noqa: SIM905 -- a sentence reads better
     "hallo ik heb een vraag over de factuur van vorige maand want het bedrag klopt"
     " niet met wat wij hadden afgesproken kunnen jullie dat nakijken alvast bedankt"
     " en met vriendelijke groet de bestelling is nog niet geleverd geïnteresseerd"
@@ -81,7 +81,8 @@ class Corpus:
     """The mails as files once; each Maildir filled with links to them."""
 
     def __init__(self, folder: Path, contents: list[bytes]) -> None:
-        self.files = []
+        self.folder = folder
+        self.files: list[Path] = []
         folder.mkdir()
         for number, content in enumerate(contents):
             file = folder / f"1700000000.M{number:06d}.host"

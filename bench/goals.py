@@ -27,9 +27,9 @@ class Goal:
         if sign * ratio >= sign * self.aim:
             verdict = "aim reached"
         bound = "at most" if self.at_most else "at least"
+        wanted = f"{bound} {self._text(self.least)}, aim {self._text(self.aim)}"
         print(
-            f"{self.name:4} {self.what}: {self._text(ratio)}"
-            f" ({bound} {self._text(self.least)}, aim {self._text(self.aim)}) {verdict}",
+            f"{self.name:4} {self.what}: {self._text(ratio)} ({wanted}) {verdict}",
             flush=True,
         )
         return reached

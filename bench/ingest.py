@@ -13,9 +13,9 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from bench.corpus import Corpus, empty, large, mails
 from bench.databases import Databases, SQLite, postgresql
@@ -23,6 +23,9 @@ from bench.goals import Goal, machine, turns
 from bench.memory import peak
 from bench.ours import ADDRESS, ROOT, MailBelly
 from bench.peers import Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 G1 = Goal("G1", "ingest, PostgreSQL, against django-mailbox", 2.5, 5)
 G2 = Goal("G2", "ingest, PostgreSQL, against django-helpdesk", 10, 20)
@@ -78,6 +81,7 @@ class Theirs:
         databases: Databases,
         folder: Path,
         corpus: Corpus,
+        *,
         place: str = "",
     ) -> None:
         self.name, self.module, self.databases = name, module, databases
@@ -126,77 +130,64 @@ def parse_rate(folder: Path) -> float:
 
 def measure(folder: Path, count: int, rounds: int, wanted: set[str]) -> None:
     corpus = Corpus(folder / "corpus", mails(count))
-    few = Corpus(folder / "few", mails(max(count // HELPDESK_SHARE, 1)))
     print(f"{count} mails, {corpus.bytes / count / 1000:.0f} kB each; {machine()}")
-    if wanted & {"G1", "G2", "G4", "G20"}:
+    if wanted & {"G1", "G2", "G4"}:
         with postgresql() as databases:
-            _on_postgresql(databases, folder, corpus, few, rounds, wanted)
+            speed(databases, folder, corpus, rounds, wanted - {"G3"})
+    if "G20" in wanted:
+        with postgresql() as databases:
+            memory(databases, folder, corpus, rounds)
     if "G3" in wanted:
-        sqlite = folder / "sqlite"
-        sqlite.mkdir()
-        ours = Ours(SQLite(sqlite), sqlite, corpus)
-        theirs = Theirs(
-            "django-mailbox",
-            "bench.peers.django_mailbox",
-            SQLite(sqlite),
-            sqlite,
-            corpus,
-        )
-        found = turns(
-            rounds, {"mailbelly, mails/s": ours.rate, "django-mailbox": theirs.rate}
-        )
-        G3.report(found["mailbelly, mails/s"] / found["django-mailbox"])
+        place = folder / "sqlite"
+        place.mkdir()
+        speed(SQLite(place), place, corpus, rounds, {"G3"})
 
 
-def _on_postgresql(
-    databases: Databases,
-    folder: Path,
-    corpus: Corpus,
-    few: Corpus,
-    rounds: int,
-    wanted: set[str],
+def speed(
+    databases: Databases, folder: Path, corpus: Corpus, rounds: int, wanted: set[str]
 ) -> None:
     ours = Ours(databases, folder, corpus)
     measures: dict[str, Callable[[], float]] = {"mailbelly, mails/s": ours.rate}
-    mailbox = Theirs(
-        "django-mailbox", "bench.peers.django_mailbox", databases, folder, corpus
-    )
-    if "G1" in wanted:
-        measures["django-mailbox"] = mailbox.rate
+    if wanted & {"G1", "G3"}:
+        measures["django-mailbox"] = django_mailbox(databases, folder, corpus).rate
     if "G2" in wanted:
+        few = Corpus(folder / "few", mails(len(corpus.files) // HELPDESK_SHARE))
+        module = "bench.peers.django_helpdesk"
         measures["django-helpdesk"] = Theirs(
-            "django-helpdesk",
-            "bench.peers.django_helpdesk",
-            databases,
-            folder,
-            few,
-            "new",
+            "django-helpdesk", module, databases, folder, few, place="new"
         ).rate
     if "G4" in wanted:
-        measures["parse only, one core"] = lambda: parse_rate(folder / "corpus")
-    if len(measures) > 1:
-        found = turns(rounds, measures)
-        rate = found["mailbelly, mails/s"]
-        for goal, name in (
-            (G1, "django-mailbox"),
-            (G2, "django-helpdesk"),
-            (G4, "parse only, one core"),
-        ):
-            if name in found:
-                goal.report(rate / found[name])
-    if "G20" in wanted:
-        content = large(LARGE)
-        found = turns(
-            rounds,
-            {
-                "mailbelly, MB": ours.memory,
-                "mailbelly with one mail of 25 MB": lambda: ours.memory(content),
-                "django-mailbox, MB": mailbox.memory,
-            },
-        )
-        G20.report(found["mailbelly, MB"] / found["django-mailbox, MB"])
-        more = found["mailbelly with one mail of 25 MB"] - found["mailbelly, MB"]
-        G20_LARGE.report(more / (LARGE / 1e6))
+        measures["parse only, one core"] = lambda: parse_rate(corpus.folder)
+    found = turns(rounds, measures)
+    for goal, name in (
+        (G1, "django-mailbox"),
+        (G2, "django-helpdesk"),
+        (G3, "django-mailbox"),
+        (G4, "parse only, one core"),
+    ):
+        if goal.name in wanted:
+            goal.report(found["mailbelly, mails/s"] / found[name])
+
+
+def memory(databases: Databases, folder: Path, corpus: Corpus, rounds: int) -> None:
+    ours = Ours(databases, folder, corpus)
+    content = large(LARGE)
+    found = turns(
+        rounds,
+        {
+            "mailbelly, MB": ours.memory,
+            "with one mail of 25 MB more": lambda: ours.memory(content),
+            "django-mailbox, MB": django_mailbox(databases, folder, corpus).memory,
+        },
+    )
+    G20.report(found["mailbelly, MB"] / found["django-mailbox, MB"])
+    more = found["with one mail of 25 MB more"] - found["mailbelly, MB"]
+    G20_LARGE.report(more / (LARGE / 1e6))
+
+
+def django_mailbox(databases: Databases, folder: Path, corpus: Corpus) -> Theirs:
+    module = "bench.peers.django_mailbox"
+    return Theirs("django-mailbox", module, databases, folder, corpus)
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ with connection.cursor() as cursor:
     Message.objects.filter(pk=begun).delete()
     Thread.objects.filter(pk=first).delete()
     cursor.execute(
-        f'UPDATE "{Thread._meta.db_table}" SET last_message_id ='  # noqa: SLF001, S608
+        f'UPDATE "{Thread._meta.db_table}" SET last_message_id ='  # noqa: SLF001
         f" {begun} + {threads * (MESSAGES - 1)} + id - {first}"
     )
     cursor.execute("VACUUM (FULL, ANALYZE)")

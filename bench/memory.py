@@ -1,6 +1,5 @@
 """The peak memory of a command and of all processes it starts."""
 
-import os
 import subprocess
 from pathlib import Path
 from time import sleep
@@ -29,11 +28,8 @@ def _tree(root: int) -> list[int]:
         pid = left.pop()
         found.append(pid)
         try:
-            for thread in os.listdir(f"/proc/{pid}/task"):
-                children = Path(f"/proc/{pid}/task/{thread}/children").read_text(
-                    "ascii"
-                )
-                left += map(int, children.split())
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                left += map(int, (thread / "children").read_text("ascii").split())
         except OSError:
             continue
     return found

@@ -1,4 +1,4 @@
-"""django-helpdesk: `python -m bench.peers.django_helpdesk FOLDER` takes in what is there."""
+"""django-helpdesk: `python -m bench.peers.django_helpdesk FOLDER` takes it in."""
 
 import sys
 

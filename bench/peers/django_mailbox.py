@@ -1,4 +1,4 @@
-"""django-mailbox: `python -m bench.peers.django_mailbox MAILDIR` takes in what is there."""
+"""django-mailbox: `python -m bench.peers.django_mailbox MAILDIR` takes it in."""
 
 import sys
 

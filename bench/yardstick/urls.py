@@ -35,35 +35,18 @@ ORDER BY t.last_message_id DESC LIMIT 50
 def bare(_request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute(LIST)
-        results = [_thread(*row) for row in cursor.fetchall()]
+        results = [_thread(row) for row in cursor.fetchall()]
     return HttpResponse(
         orjson.dumps({"results": results}), content_type="application/json"
     )
 
 
-def _thread(
-    public_id: str,
-    subject: str,
-    status: str,
-    priority: str,
-    email: str | None,
-    first_name: str | None,
-    last_name: str | None,
-    team: str | None,
-    tags: list[str],
-    mailbox: str,
-    domain: str,
-    address: str | None,
-    name: str | None,
-    is_new: bool,  # noqa: FBT001 -- a row
-    thread_count: int | None,
-    participants: str,
-    message_count: int,
-    sequence: int,
-    *rest: Any,
-) -> dict[str, Any]:
+def _thread(row: tuple[Any, ...]) -> dict[str, Any]:
+    public_id, subject, status, priority, email, first, last, team, tags, *rest = row
+    mailbox, domain, address, name, is_new, thread_count, participants, *rest = rest
+    message_count, sequence, *times, merged_ids, related = rest
     last_message_at, created_at, updated_at, closed_at, snoozed_until = map(
-        _time, rest[:5]
+        _time, times
     )
     return {
         "id": public_id,
@@ -71,7 +54,7 @@ def _thread(
         "status": status,
         "priority": priority,
         "assignee": email
-        and {"email": email, "name": f"{first_name} {last_name}".strip() or email},
+        and {"email": email, "name": f"{first} {last}".strip() or email},
         "team": team,
         "tags": tags,
         "mailbox": mailbox,
@@ -90,8 +73,8 @@ def _thread(
         "updated_at": updated_at,
         "closed_at": closed_at,
         "snoozed_until": snoozed_until,
-        "merged_ids": orjson.loads(rest[5]),
-        "related": orjson.loads(rest[6]),
+        "merged_ids": orjson.loads(merged_ids),
+        "related": orjson.loads(related),
         "url": f"{settings.PUBLIC_URL}/api/v1/threads/{public_id}",
         "admin_url": f"{settings.PUBLIC_URL}/admin/threads/thread/{public_id}/change/",
     }

@@ -41,7 +41,9 @@ def tree(raw: bytes) -> tuple[Message, list[str]]:
     """
     raw = without_envelope(raw)
     boundaries = raw.count(b"\n--") + raw.count(b"\r--")
-    if boundaries < _MANY_BOUNDARIES and not too_deep(raw):
+    # Every level has a boundary line of its own: most mails need no closer look.
+    shallow = boundaries < limits.DEPTH
+    if shallow or (boundaries < _MANY_BOUNDARIES and not too_deep(raw)):
         with suppress(RecursionError, ValueError, LookupError, AttributeError):
             return message_from_bytes(raw, policy=compat32), []
     return BytesParser(policy=compat32).parsebytes(raw, headersonly=True), [
