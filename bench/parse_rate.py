@@ -1,0 +1,14 @@
+"""Only parsing: `python -m bench.parse_rate FOLDER` prints mails a second, one core."""
+
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from threads.mail.parse import parse
+
+if __name__ == "__main__":
+    contents = [path.read_bytes() for path in sorted(Path(sys.argv[1]).iterdir())]
+    begun = perf_counter()
+    for content in contents:
+        parse(content)
+    print(len(contents) / (perf_counter() - begun))
