@@ -20,7 +20,7 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
 
 from bench.databases import postgresql
-from bench.goals import Goal, machine, turns
+from bench.goals import Goal, head, turns
 from bench.ours import ROOT, MailBelly
 from bench.peers import packages
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PORT = 8765
+OURS, BARE, DEEP = "list of 50", "raw SQL + orjson", "the deep page"
 LIST = "/api/v1/threads?limit=50"
 
 
@@ -113,19 +114,22 @@ def measure(client: Client, threads: int, requests: int, rounds: int) -> None:
     if ours != bare:
         sys.exit("The yardstick answers something else than the list.")
     deep = client.deep(threads)
-    print(f"{threads} threads, page 1 and {deep}; {machine()}")
+    head(f"A list of 50 of {threads:,} threads, ms")
     pages: dict[str, Callable[[], float]] = {
-        "list of 50, ms": lambda: client.median(LIST, requests),
-        "raw SQL + orjson": lambda: client.median("/bare", requests),
-        "the deep page": lambda: client.median(deep, requests),
+        OURS: lambda: client.median(LIST, requests),
+        BARE: lambda: client.median("/bare", requests),
+        DEEP: lambda: client.median(deep, requests),
     }
     found = turns(rounds, pages)
-    G13.report(found["list of 50, ms"] / found["raw SQL + orjson"])
-    G14.report(found["the deep page"] / found["list of 50, ms"])
+    ours, bare, deep = found.values()
+    G13.report(ours.median / bare.median, f"{ours} against {bare}")
+    G14.report(deep.median / ours.median, f"{deep} against {ours}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)

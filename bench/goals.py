@@ -1,4 +1,7 @@
-"""A goal is a ratio: ours against a yardstick, taken turn by turn in one run."""
+"""A goal is a ratio: ours against a yardstick, taken turn by turn in one run.
+
+Progress goes to standard error; standard output is a table for docs/performance.md.
+"""
 
 import os
 import platform
@@ -10,58 +13,83 @@ from time import perf_counter
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """The median of what was measured, and how far apart the rounds were."""
+
+    values: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def __str__(self) -> str:
+        spread = (max(self.values) - min(self.values)) / abs(self.median) * 100
+        digits = 0 if self.median >= 100 else 1
+        return f"{self.median:,.{digits}f} (±{spread / 2:.0f} %)"
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
-    """`least` and `aim` are ratios; `at_most` when a smaller one is better."""
+    """`least` and `aim` bound a ratio; `at_most` when a smaller one is better."""
 
     name: str
     what: str
     least: float
     aim: float
     at_most: bool = False
-    unit: str = "x"
+    unit: str = "×"
 
-    def report(self, ratio: float) -> bool:
+    def report(self, ratio: float, figures: str) -> None:
+        """A row of the table."""
         sign = -1 if self.at_most else 1
-        reached = sign * ratio >= sign * self.least
-        verdict = "reached" if reached else "MISSED"
+        verdict = "reached" if sign * ratio >= sign * self.least else "**missed**"
         if sign * ratio >= sign * self.aim:
             verdict = "aim reached"
-        bound = "at most" if self.at_most else "at least"
-        wanted = f"{bound} {self._text(self.least)}, aim {self._text(self.aim)}"
+        bound = "≤" if self.at_most else "≥"
         print(
-            f"{self.name:4} {self.what}: {self._text(ratio)} ({wanted}) {verdict}",
+            f"| {self.name} | {self.what} | {bound} {self._text(self.least)}"
+            f" | {self._text(self.aim)} | {self._text(ratio)} | {verdict}"
+            f" | {figures} |",
             flush=True,
         )
-        return reached
 
     def _text(self, ratio: float) -> str:
-        if self.unit == "%":
-            return f"{ratio * 100:.0f} %"
+        match self.unit:
+            case "%":
+                return f"{ratio * 100:.0f} %"
+            case "ms":
+                return f"{ratio:.0f} ms"
         return f"{ratio:.2f} {self.unit}"
 
 
-def turns(rounds: int, measures: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Each measure once a round, the medians of all rounds; printed with the spread.
+def head(what: str) -> None:
+    """What was measured and on what; then the head of the table."""
+    print(f"{what}; {machine()}.\n")
+    print("| goal | what | at least | aim | measured | verdict | figures |")
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+
+
+def turns(rounds: int, measures: dict[str, Callable[[], float]]) -> dict[str, Figure]:
+    """Each measure once a round, after each other.
 
     Whoever begins a round changes from one to the next.
     """
     found: dict[str, list[float]] = {name: [] for name in measures}
     names = list(measures)
     for number in range(rounds):
-        for name in names[number % len(names) :] + names[: number % len(names)]:
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
             begun = perf_counter()
             found[name].append(measures[name]())
-            print(
+            say(
                 f"round {number + 1}: {name} {found[name][-1]:,.1f}"
-                f" ({perf_counter() - begun:.0f} s)",
-                file=sys.stderr,
-                flush=True,
+                f" ({perf_counter() - begun:.0f} s)"
             )
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    for name, values in found.items():
-        spread = (max(values) - min(values)) / medians[name] * 100
-        print(f"     {name}: {medians[name]:,.1f} (spread {spread:.0f} %)")
-    return medians
+    return {name: Figure(values) for name, values in found.items()}
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def machine() -> str:
@@ -70,6 +98,6 @@ def machine() -> str:
         models = [line for line in file if line.startswith("model name")]
     model = models[0].partition(":")[2].strip() if models else platform.machine()
     return (
-        f"{os.cpu_count()} x {model}, Python {platform.python_version()},"
-        f" load {os.getloadavg()[0]:.1f}"
+        f"{os.cpu_count()} × {model}, Python {platform.python_version()},"
+        f" load {os.getloadavg()[0]:.1f} at the start"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / ".venv-bench"
-REQUIREMENTS = ROOT / "bench" / "requirements.txt"
+REQUIREMENTS = ROOT / "bench" / "peers" / "requirements.txt"
 
 
 def python() -> str:

@@ -1,1 +1,1 @@
-"""MailBelly's web server with one view more: the same list by raw SQL and orjson."""
+"""The least that any such system does: what MailBelly is measured against."""

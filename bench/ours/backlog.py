@@ -1,6 +1,6 @@
 """Within MailBelly: webhooks, and events that wait to be told to each of them.
 
-python -m bench.backlog EVENTS URL…
+python -m bench.ours.backlog EVENTS URL…
 """
 
 import sys

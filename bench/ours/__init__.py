@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 ADDRESS = "support@shop.nl"
 
 
@@ -44,9 +44,9 @@ class MailBelly:
         return perf_counter() - begun, json.loads(said.splitlines()[-1])
 
     def script(self, name: str, *arguments: str) -> str:
-        """A script of `bench/` within MailBelly's Django."""
+        """A script of `bench/ours/` within MailBelly's Django."""
         return subprocess.run(
-            [sys.executable, "-m", f"bench.{name}", *arguments],
+            [sys.executable, "-m", f"bench.ours.{name}", *arguments],
             env=self.environment,
             check=True,
             text=True,

@@ -1,6 +1,6 @@
 """A receiver that is never the bottleneck: one process, epoll, no framework.
 
-    python -m bench.receiver
+    python -m bench.yardstick.receiver
 
 Prints its port and answers every POST with 204 on a kept connection. The path says
 when: `/ok/…` at once, `/wait50/…` after 50 ms, `/hang/…` never. `GET /` tells how many

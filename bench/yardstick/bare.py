@@ -1,6 +1,6 @@
 """The bare sender: 16 threads, each with a kept session, that sign and POST.
 
-    python -m bench.bare COUNT URL…
+    python -m bench.yardstick.bare COUNT URL…
 
 No database, no address policy, no deadline, no record of what became of it.
 """

@@ -1,6 +1,6 @@
 """Within MailBelly: so many threads of three messages each, and a key to read them.
 
-    python -m bench.many THREADS
+    python -m bench.ours.many THREADS
 
 One thread is stored by the product itself; the others are its copies, made by the
 database (PostgreSQL). Prints the key.
