@@ -5,6 +5,7 @@
 Prints, for every shape, the CPU seconds at its full size and time(2n) / time(n).
 """
 
+import argparse
 from collections.abc import Callable
 from time import process_time
 
@@ -72,6 +73,9 @@ def seconds(raw: bytes) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     parse(b"")
     print(f"{'shape':<12} {'n':>8} {'seconds':>8} {'t(n)/t(n/2)':>12}")
     for shape, n in SHAPES.items():
