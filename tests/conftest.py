@@ -59,7 +59,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--database-only",
         action="store_true",
-        help="leave out the tests that ask for no database: another one changes nothing",
+        help="leave out the tests that ask for no database",
     )
 
 
