@@ -203,6 +203,7 @@ _(
 )
 _("Are you sure?")
 _("Close")
+_("Delete")
 _(
     "Deleting the %(object_name)s '%(escaped_object)s' would result in deleting"
     " related objects, but your account doesn't have permission to delete the"

@@ -8,12 +8,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 _LEFT_OUT = ("/logout/", "/jsi18n/", "/password/")
 _SHOWN_ATTRIBUTES = ("title", "placeholder", "aria-label", "alt")
-# Icons are written as names of a font's glyphs; the names of permissions are rows that
-# Django writes in English.
-_NOT_READ = (
-    "script, style, code, pre, kbd, .material-symbols-outlined,"
-    " select[name=permissions]"
-)
+# Icons are written as names of a font's glyphs.
+_NOT_READ = "script, style, code, pre, kbd, .material-symbols-outlined"
 
 
 def pages(client):

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from api.models import ApiKey
 from mailbelly.sidebar import navigation
+from threads.access import groups
 from threads.models import IngestRecord, Mailbox, Original, Source, Team, User
 from webhooks import outbox, subscriptions
 from webhooks.admin.words import EVENTS as WORDS
@@ -398,26 +399,65 @@ def test_a_source_that_is_no_maildir_is_refused_at_its_field(site, mailbox, tmp_
 # --- People ------------------------------------------------------------------------
 
 
-def test_a_team_member_is_named_by_the_address(site, client):
+def test_a_team_member_is_named_by_the_address(site, client, settings):
     values = {
         "email": "Nieuw@Shop.NL",
         "first_name": "Nieuw",
         "language": "nl",
-        "password1": PASSWORD,
-        "password2": PASSWORD,
     }
     answer = site.post("/admin/threads/user/add/", values)
-    assert answer.status_code == 302, answer.context["errors"]
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["cache-control"]
     made = User.objects.get(email="nieuw@shop.nl")
     assert made.username == "nieuw@shop.nl"
     assert made.is_staff
     assert not made.is_superuser
     again = site.post("/admin/threads/user/add/", values)
     assert list(again.context["adminform"].form.errors) == ["email"]
+    link = answer.context["link"].removeprefix(settings.PUBLIC_URL)
+    assert answer.content.decode().count(link) == 1
+    assert link not in site.get(answer.context["page"]).content.decode()
+    form = client.get(link, follow=True)
+    words = {"new_password1": PASSWORD, "new_password2": PASSWORD}
+    assert client.post(form.request["PATH_INFO"], words).status_code == 302
     entered = client.post(
         "/admin/login/", {"username": "nieuw@shop.nl", "password": PASSWORD}
     )
     assert entered.status_code == 302
+    used = Client().get(link, follow=True)
+    assert not used.context["validlink"]
+
+
+def test_an_administrator_who_is_no_superuser_puts_people_in_groups(client, member):
+    member.groups.add(Group.objects.get(name=groups.ADMINISTRATOR))
+    client.force_login(member)
+    team = Group.objects.get(name=groups.TEAM_MEMBER)
+    values = {"email": "nieuw@shop.nl", "language": "nl", "groups": [team.pk]}
+    answer = client.post("/admin/threads/user/add/", values)
+    assert "/admin/password/" in answer.context["link"]
+    made = User.objects.get(email="nieuw@shop.nl")
+    assert list(made.groups.all()) == [team]
+    page = f"/admin/threads/user/{made.pk}/change/"
+    both = [team.pk, Group.objects.get(name=groups.ADMINISTRATOR).pk]
+    client.post(page, {**values, "is_active": "on", "groups": both})
+    assert made.groups.count() == 2
+    again = client.post(f"/admin/threads/user/{made.pk}/invite/")
+    assert "/admin/password/" in again.context["link"]
+
+
+def test_nobody_manages_who_may_do_more(client, member, boss):
+    member.groups.add(Group.objects.get(name=groups.ADMINISTRATOR))
+    above = User.objects.create_user("b@shop.nl", "b@shop.nl", PASSWORD, is_staff=True)
+    above.user_permissions.add(Permission.objects.get(codename="delete_thread"))
+    client.force_login(member)
+    for other in (above, boss):
+        page = f"/admin/threads/user/{other.pk}/"
+        assert client.get(f"{page}password/").status_code == 403
+        assert client.post(f"{page}invite/").status_code == 403
+        assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
+        client.post(f"{page}change/", {"email": "x@y.nl", "language": "nl"})
+        other.refresh_from_db()
+        assert other.email != "x@y.nl"
 
 
 def test_nobody_gives_himself_more_than_he_has(client, member, boss):
@@ -425,6 +465,7 @@ def test_nobody_gives_himself_more_than_he_has(client, member, boss):
         Permission.objects.filter(codename__in=["change_user", "view_user", "add_user"])
     )
     group = Group.objects.create(name="alles")
+    group.permissions.add(Permission.objects.get(codename="delete_mailbox"))
     client.force_login(member)
     values = {
         "email": member.email,

@@ -443,6 +443,7 @@ class _Arrival:
             token=None,
             claimed_until=None,
             last_error="",
+            error_words=[],
             updated_at=Now(),
         )
         if closed != len(fates):

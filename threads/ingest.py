@@ -37,6 +37,8 @@ from threads.parsers import (
 from threads.sources.base import Copy, Door, GoneError, SourceError
 from webhooks import faults
 from webhooks.outbox import publish
+from webhooks.wording import Sentence
+from webhooks.wording import marked as _
 
 BATCH_MAILS = 50
 BATCH_BYTES = 32 * 1024 * 1024
@@ -105,12 +107,10 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
             faults.step("ingest.complete")
             parsers.rest()
     except (SourceError, NoParserError) as error:
-        tally.errors.append(str(error))
+        tally.errors.append(error.sentence)
     finally:
         tally.skipped += door.skipped
-        sourcelease.release(
-            lease, error="\n".join(tally.errors)[:2000], complete=complete
-        )
+        sourcelease.release(lease, errors=tally.errors, complete=complete)
     return tally
 
 
@@ -129,9 +129,9 @@ def resume(source: Source, options: Options) -> Tally:
             run.finish_what_a_death_left()
             run.try_alone()
     except NoParserError as error:
-        tally.errors.append(str(error))
+        tally.errors.append(error.sentence)
     finally:
-        sourcelease.release(lease, error=source.last_error)
+        sourcelease.release(lease)
     return tally
 
 
@@ -241,7 +241,10 @@ class _Pass:
         """Whoever ended a parser, at length: its neighbours are stored by now."""
         begun = monotonic()
         for record in self.dangerous:
-            death = f"It ended the process that read it {LONE_DEATHS} times."
+            death: str = Sentence(
+                _("It ended the process that read it %(times)d times."),
+                times=LONE_DEATHS,
+            )
             while death and record.attempts < LONE_DEATHS:
                 spent = monotonic() - begun > self.options.lone_seconds
                 if spent or self.options.stopped():
@@ -278,7 +281,7 @@ class _Pass:
             try:
                 incoming = self._incoming(record, job)
             except ParserDiedError as died:
-                return str(died)
+                return died.reason
             if incoming is not None:
                 self._store([incoming])
         return ""
@@ -338,13 +341,19 @@ class _Pass:
         try:
             mail = job.done.result()
         except ParserRaisedError as error:
-            self._set_aside(record, str(error))
+            self._set_aside(record, error.reason)
             return None
         if mail.hops > HOP_LIMIT:
             self._set_aside(
                 record,
-                f"hop_limit: it passed {mail.hops} servers;"
-                f" over {HOP_LIMIT} is a loop.",
+                Sentence(
+                    _(
+                        "hop_limit: it passed %(hops)d servers; over %(limit)d is a"
+                        " loop."
+                    ),
+                    hops=mail.hops,
+                    limit=HOP_LIMIT,
+                ),
             )
             return None
         return Incoming(record, mail, imported=self.imported, silent=record.silent)
@@ -379,8 +388,13 @@ class _Pass:
     def _set_aside(self, record: IngestRecord, reason: str) -> None:
         if quarantine.put(record, reason, token=self.lease.token):
             self.tally.quarantined += 1
-            last = reason.strip().rpartition("\n")[2]
-            self.tally.errors.append(f"{record.ref} is in quarantine: {last}")
+            self.tally.errors.append(
+                Sentence(
+                    _("%(ref)s is in quarantine: %(reason)s"),
+                    ref=record.ref,
+                    reason=quarantine.last_line(reason),
+                )
+            )
 
     # --- The source -----------------------------------------------------------------
 
@@ -415,7 +429,7 @@ class _Pass:
         try:
             self.door.done(copy)
         except SourceError as error:
-            self.tally.errors.append(str(error))
+            self.tally.errors.append(error.sentence)
 
     def _oversize(self, copy: Copy) -> None:
         """A row and an event; the mail itself stays where it is, unread."""

@@ -106,7 +106,7 @@ def _read(
     except GoneError:
         return
     except SourceError as error:
-        yield Unreadable(copy, str(error))
+        yield Unreadable(copy, error.sentence)
         return
     digest = sha256(content).hexdigest()
     if row is None:

@@ -25,6 +25,8 @@ from typing import IO, Self
 from threads.mail import child, wire
 from threads.mail.limits import clean_text
 from threads.mail.parsed import ParsedMail
+from webhooks.wording import Sentence, SentenceError, after
+from webhooks.wording import marked as _
 
 # Mails that wait for each child before another child is worth its start.
 WAITING_EACH = 4
@@ -50,15 +52,21 @@ class Limits:
     answer_bytes: int = 64 * 1024 * 1024
 
 
-class ParserRaisedError(Exception):
-    """The parser could not understand a mail; the message is its traceback."""
+class _PostMortemError(Exception):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-class ParserDiedError(Exception):
-    """A mail ended its parser, or its time was up; the message says how."""
+class ParserRaisedError(_PostMortemError):
+    """The parser could not understand a mail; the reason is its traceback."""
 
 
-class NoParserError(Exception):
+class ParserDiedError(_PostMortemError):
+    """A mail ended its parser, or its time was up; the reason says how."""
+
+
+class NoParserError(SentenceError):
     """No parser can be started: no mail is to blame."""
 
 
@@ -225,7 +233,9 @@ class _Child:
             )
         except OSError as error:
             self._close()
-            raise NoParserError(f"No parser can be started: {error}.") from error
+            raise NoParserError(
+                _("No parser can be started: %(error)s."), error=error
+            ) from error
         finally:
             theirs.close()
         try:
@@ -234,7 +244,9 @@ class _Child:
             self.process.kill()
             how = self._last_words() or str(error)
             self.end()
-            raise NoParserError(f"The parser does not start: {how}") from error
+            raise NoParserError(
+                _("The parser does not start: %(how)s"), how=how
+            ) from error
 
     def parse(self, job: Job) -> ParsedMail:
         """Raises `ParserDiedError`, or `ParserRaisedError` with a traceback."""
@@ -243,7 +255,12 @@ class _Child:
         try:
             kind, data = self._asked(job, raw)
         except TimeoutError as error:
-            raise self._died(f"It kept the parser busy for {job.seconds} s.") from error
+            raise self._died(
+                Sentence(
+                    _("It kept the parser busy for %(seconds)s s."),
+                    seconds=job.seconds,
+                )
+            ) from error
         except OSError as error:
             raise self._died(self._cause(job)) from error
         if kind in child.LAST.values():
@@ -253,7 +270,11 @@ class _Child:
         reason = clean_text(data.decode("utf-8", "replace"), _LONGEST_REASON)
         if kind in {child.TOO_BIG, child.LAST[child.TOO_BIG]}:
             megabytes = self.limits.memory_bytes // 1024 // 1024
-            reason += f"\nIt needed more than {megabytes} MiB of memory."
+            cause = Sentence(
+                _("It needed more than %(megabytes)d MiB of memory."),
+                megabytes=megabytes,
+            )
+            raise ParserRaisedError(after(reason, cause))
         raise ParserRaisedError(reason)
 
     def _understood(self, data: bytes) -> ParsedMail:
@@ -307,19 +328,26 @@ class _Child:
             self._wait()
         self.process.kill()
         where = self._last_words()
-        return ParserDiedError(f"{where}\n{cause}" if where else cause)
+        return ParserDiedError(after(where, cause))
 
     def _cause(self, job: Job) -> str:
         self._wait()
         code = self.process.poll()
         if code == -signal.SIGXCPU:
-            return f"It needed more than {job.cpu_seconds} s of CPU time."
+            return Sentence(
+                _("It needed more than %(seconds)d s of CPU time."),
+                seconds=job.cpu_seconds,
+            )
         if code is not None and code < 0:
             named = signal.strsignal(-code)
-            return f"The parser died with signal {-code} ({named})."
+            return Sentence(
+                _("The parser died with signal %(number)d (%(name)s)."),
+                number=-code,
+                name=named,
+            )
         if code is not None:
-            return f"The parser ended with exit code {code}."
-        return "The parser said more than a mail can be."
+            return Sentence(_("The parser ended with exit code %(code)d."), code=code)
+        return Sentence(_("The parser said more than a mail can be."))
 
     def _wait(self) -> None:
         with suppress(subprocess.TimeoutExpired):

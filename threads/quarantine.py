@@ -5,11 +5,13 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from threads.events import operator_event
 from threads.models import IngestRecord
 from webhooks import faults
 from webhooks.outbox import publish
+from webhooks.wording import kept, last_of, shown
 
 _LONGEST_REASON = 20_000
 
@@ -27,7 +29,8 @@ def put(record: IngestRecord, reason: str, *, token: UUID) -> bool:
         pk=record.pk, state=IngestRecord.State.SEEN, token=token
     ).update(
         state=IngestRecord.State.QUARANTINED,
-        last_error=reason,
+        last_error=str(reason),
+        error_words=[kept(last_line(reason))],
         token=None,
         claimed_until=None,
         updated_at=Now(),
@@ -75,10 +78,15 @@ def release(record: IngestRecord) -> bool:
     return bool(freed)
 
 
+def told(record: IngestRecord) -> str:
+    """The same in the language of whoever looks."""
+    return shown(record.error_words, last_line(record.last_error), gettext)
+
+
 def last_line(reason: str) -> str:
     """What a traceback comes to.
 
     >>> last_line("Traceback …\\nValueError: too deep\\n")
     'ValueError: too deep'
     """
-    return reason.strip().rpartition("\n")[2]
+    return last_of(reason)

@@ -31,6 +31,8 @@ from webhooks import bell, faults, stopping
 from webhooks.fields import UnreadableSecretError
 from webhooks.leases import in_seconds
 from webhooks.outbox import publish
+from webhooks.wording import Sentence, kept
+from webhooks.wording import marked as _
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ _PERMANENT = 500
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 Status = Message.Status
+_DIED = Sentence(_("The sender died while it was sent."))
+_NOBODY = Sentence(_("There are no recipients."))
 
 
 @dataclass(slots=True)
@@ -113,7 +117,7 @@ def _recover() -> None:
     )
     for message in lost[:AT_ONCE]:
         status = Status.IN_DOUBT if message.data_started else Status.QUEUED
-        _record(message, Sent(status, detail="The sender died while it was sent."))
+        _record(message, Sent(status, detail=_DIED))
 
 
 @transaction.atomic
@@ -149,7 +153,7 @@ def _send(message: Message) -> Sent:
         backend = _connected(message)
         sent = _converse(cast("smtplib.SMTP", backend.connection), message, addresses)
     except _UnreachableError as error:
-        sent = Sent(Status.QUEUED, detail=str(error)[:500], unreachable=True)
+        sent = Sent(Status.QUEUED, detail=error.detail, unreachable=True)
     except (OSError, smtplib.SMTPException) as error:
         sent = _failure(error)
     except DatabaseError:
@@ -169,6 +173,10 @@ def _send(message: Message) -> Sent:
 class _UnreachableError(Exception):
     """No server, or none that would talk to us."""
 
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
 
 def _connected(message: Message) -> EmailBackend:
     try:
@@ -176,7 +184,7 @@ def _connected(message: Message) -> EmailBackend:
     except UnreadableSecretError as error:
         raise _UnreachableError(str(error)) from error
     if not server:
-        raise _UnreachableError("No SMTP server is configured.")
+        raise _UnreachableError(Sentence(_("No SMTP server is configured.")))
     port = server.get("port") or 587
     backend = EmailBackend(
         host=server["host"],
@@ -234,7 +242,7 @@ def _converse(server: smtplib.SMTP, message: Message, addresses: list[str]) -> S
 
 
 def _all_refused(refused: dict[str, tuple[int, str]]) -> Sent:
-    code, detail = min(refused.values(), default=(550, "There are no recipients."))
+    code, detail = min(refused.values(), default=(550, _NOBODY))
     # One that may be taken later is reason enough to try them all again.
     status = Status.FAILED if code >= _PERMANENT else Status.QUEUED
     return Sent(status, code, detail, refused)
@@ -258,13 +266,16 @@ def _transfer(server: smtplib.SMTP, message: Message) -> Sent:
         faults.step("smtp.dotted")
         code, text = server.getreply()
     except (OSError, smtplib.SMTPException) as error:
-        return Sent(Status.IN_DOUBT, detail=f"No answer after the mail: {error}"[:500])
+        return Sent(Status.IN_DOUBT, detail=_no_answer(str(error)))
     if _OK <= code < _FURTHER:
         return Sent(Status.SENT, code, _plain(text))
     if code < _TEMPORARY:
-        detail = f"No answer of SMTP after the mail: {_plain(text)}"
-        return Sent(Status.IN_DOUBT, max(code, 0), detail[:500])
+        return Sent(Status.IN_DOUBT, max(code, 0), _no_answer(_plain(text)))
     return _refused(code, text)
+
+
+def _no_answer(said: str) -> Sentence:
+    return Sentence(_("No answer after the mail: %(said)s"), said=said[:400])
 
 
 def _refused(code: int, text: bytes) -> Sent:
@@ -313,6 +324,7 @@ def _record(message: Message, sent: Sent) -> None:
         next_at=delay,
         error_code="" if status == Status.SENT else str(sent.code or "connection"),
         error_detail="" if status == Status.SENT else sent.detail[:500],
+        error_words=[] if status == Status.SENT else [kept(sent.detail)],
     )
     if status != Status.QUEUED:
         _tell(message, thread, status, sent)

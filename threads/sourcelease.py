@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID, uuid4
@@ -13,9 +14,11 @@ from django.utils.translation import gettext as _
 from threads.mail.limits import clean_text
 from threads.models import Source
 from webhooks.leases import in_seconds
+from webhooks.wording import kept
 
 SECONDS = 60
 ERROR_LENGTH = 2_000
+ERRORS_KEPT = 20
 _RENEW_AFTER = 15
 
 
@@ -63,14 +66,15 @@ def acquire(source: Source) -> Lease:
     return Lease(source, token, monotonic())
 
 
-def release(lease: Lease, *, error: str = "", complete: bool = False) -> None:
-    """Give it back, and say how the pass went."""
+def release(
+    lease: Lease, *, errors: Sequence[str] | None = None, complete: bool = False
+) -> None:
+    """Give it back, and say how the pass went; None leaves what was said before."""
     source = lease.source
-    said: dict[str, object] = {
-        "last_error": clean_text(error, ERROR_LENGTH),
-        "owner": "",
-        "token": None,
-    }
+    said: dict[str, object] = {"owner": "", "token": None}
+    if errors is not None:
+        said["last_error"] = clean_text("\n".join(errors), ERROR_LENGTH)
+        said["error_words"] = [kept(one) for one in errors[:ERRORS_KEPT]]
     if complete:
         said["last_pass_at"] = Now()
         if source.first_pass_at is None:

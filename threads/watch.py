@@ -21,6 +21,7 @@ from threads.ingest import Tally
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
+from webhooks.wording import kept
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,9 @@ def _folders(source: Source) -> list[Path]:
     try:
         open_door(source)
     except SourceError as error:
-        Source.objects.filter(pk=source.pk).update(last_error=str(error)[:2000])
+        Source.objects.filter(pk=source.pk).update(
+            last_error=str(error)[:2000], error_words=[kept(error.sentence)]
+        )
         log.warning("%s", error)
         return []
     root = Path(source.location).resolve()

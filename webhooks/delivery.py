@@ -37,6 +37,8 @@ from webhooks.models import Delivery, Secret, Webhook
 from webhooks.results import Job, Lane, Result
 from webhooks.rules import policy
 from webhooks.transport import Outcome, Transport
+from webhooks.wording import Sentence
+from webhooks.wording import marked as _
 
 log = logging.getLogger(__name__)
 
@@ -354,7 +356,11 @@ def _load(token: UUID, lease_ends: float) -> list[Job]:
         try:
             job.aim(webhooks[job.webhook_pk], secrets[job.webhook_pk])
         except UnreadableSecretError:
-            job.trouble = "Its stored settings can't be decrypted: ENCRYPTION_KEYS."
+            job.trouble = Sentence(
+                _("Its stored settings can't be decrypted: ENCRYPTION_KEYS.")
+            )
         except (KeyError, TypeError, ValueError) as error:
-            job.trouble = f"Its stored settings are of no use: {error!r}"
+            job.trouble = Sentence(
+                _("Its stored settings are of no use: %(error)s"), error=repr(error)
+            )
     return jobs

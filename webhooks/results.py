@@ -18,6 +18,7 @@ from webhooks.leases import in_seconds
 from webhooks.models import Attempt, Delivery, Secret, Webhook
 from webhooks.outbox import NewEvent, publish
 from webhooks.transport import Outcome
+from webhooks.wording import kept
 
 # Standard Webhooks' example: ten attempts, 76 hours in all. Seconds after the one
 # before: at once, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
@@ -316,5 +317,6 @@ def _attempt(result: Result) -> Attempt:
         status=outcome.status,
         error=error,
         error_detail=outcome.detail[:500].replace("\x00", ""),
+        error_words=[kept(outcome.detail)] if outcome.detail else [],
         response_excerpt=excerpt,
     )

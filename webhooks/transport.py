@@ -24,6 +24,8 @@ from webhooks.guard import (
     begin,
     milliseconds,
 )
+from webhooks.wording import Sentence
+from webhooks.wording import marked as _
 
 EXCERPT_BYTES = 4096
 # The status decides; how long we wait for the rest of the answer.
@@ -78,7 +80,7 @@ class Transport:
                 self.policy.check_url(url)
             request = _prepared(url, body, headers, auth)
         except AddressRefusedError as error:
-            outcome.error, outcome.detail = "address_refused", str(error)
+            outcome.error, outcome.detail = "address_refused", error.sentence
             return outcome
         except ValueError as error:
             outcome.error, outcome.detail = "invalid_request", _plain(error)
@@ -93,7 +95,9 @@ class Transport:
                 self._stale(request, outcome, conversation)
         if deadline.expired and outcome.status is None:
             outcome.error = "timeout"
-            outcome.detail = f"No answer within {timeout:.0f} s."
+            outcome.detail = Sentence(
+                _("No answer within %(seconds)d s."), seconds=round(timeout)
+            )
         outcome.peer = conversation.peer
         outcome.peer_public = conversation.peer_public
         outcome.dns_ms, outcome.connect_ms = (
@@ -113,7 +117,7 @@ class Transport:
         try:
             self._send(request, outcome, conversation.deadline)
         except AddressRefusedError as error:
-            outcome.error, outcome.detail = "address_refused", str(error)
+            outcome.error, outcome.detail = "address_refused", error.sentence
         except requests.exceptions.SSLError as error:
             outcome.error, outcome.detail = "tls_error", _plain(error)
         except (requests.RequestException, HTTPError, OSError, HTTPException) as error:

@@ -27,6 +27,8 @@ def browser_type_launch_args(browser_type_launch_args):
         "--no-sandbox",
         "--disable-gpu",
         "--disable-quic",
+        # Containers give /dev/shm too little for a page with much on it.
+        "--disable-dev-shm-usage",
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",
@@ -67,18 +69,19 @@ def open_site(browser, live_server, settings, staff, client):
         if where.scheme in {"http", "https", "ws", "wss"} and where.netloc != ours:
             strangers.append(request.url)
 
-    def make(language="nl", width=1280):
+    def make(language="nl", width=1280, **context):
         staff.language = language
         staff.save()
-        context = browser.new_context(
+        made = browser.new_context(
             base_url=live_server.url,
             locale={"nl": "nl-NL", "en": "en-GB"}[language],
             viewport={"width": width, "height": 900},
+            **context,
         )
-        context.add_cookies([cookie])
-        context.on("request", watched)
-        contexts.append(context)
-        page = context.new_page()
+        made.add_cookies([cookie])
+        made.on("request", watched)
+        contexts.append(made)
+        page = made.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         return page

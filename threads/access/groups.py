@@ -58,6 +58,23 @@ def title(name: str) -> str:
     return str(_TITLES.get(name, name))
 
 
+_ACTIONS = {
+    "view": _("view"),
+    "add": _("add"),
+    "change": _("change"),
+    "delete": _("delete"),
+}
+
+
+def right(permission: Any) -> str:
+    """A permission as people read it: of which rows, and what."""
+    model = permission.content_type.model_class()
+    action = _ACTIONS.get(permission.codename.partition("_")[0])
+    if model is None or action is None:
+        return str(permission)
+    return f"{str(model._meta.verbose_name_plural).capitalize()}: {action}"  # noqa: SLF001 -- Django's name for it
+
+
 def refresh(apps: Any) -> None:
     """Makes the groups and gives each what it lacks.
 

@@ -1,25 +1,48 @@
 """The people who work here: they log in with their e-mail address."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
+from threads import people
+from threads.access import groups
 from threads.models import Team, User
+from webhooks.admin.base import Buttons
 from webhooks.admin.cluster import SuperusersOnly
 from webhooks.admin.form import Choices
 
+if TYPE_CHECKING:
+    _Form = forms.ModelForm[User]
+    _Choice = forms.ModelMultipleChoiceField[Any]
+else:
+    _Form = forms.ModelForm
+    _Choice = forms.ModelMultipleChoiceField
+
 _LONGEST_USERNAME = 150
 # Whoever could give these to himself would have them all.
-_POWERS = ("is_superuser", "is_staff", "groups")
+_POWERS = ("is_superuser", "is_staff")
+
+
+class GroupsField(_Choice):
+    def label_from_instance(self, obj: Group) -> str:
+        return groups.title(obj.name)
+
+
+class RightsField(_Choice):
+    def label_from_instance(self, obj: Permission) -> str:
+        return groups.right(obj)
 
 
 class EmailIsName:
@@ -49,16 +72,29 @@ class MemberForm(EmailIsName, UserChangeForm):  # type: ignore[misc]
         field_classes: ClassVar[dict[str, Any]] = {}
 
 
-class NewMemberForm(EmailIsName, UserCreationForm):  # type: ignore[misc]
-    usable_password = None
+class NewMemberForm(EmailIsName, _Form):
+    """Without a password: who comes sets his own, by the link that the maker gets."""
 
     class Meta:
         model = User
-        fields = ("email", "first_name", "last_name", "language")
+        fields = ("email", "first_name", "last_name", "language", "groups")
+
+
+def _rights(user: Any) -> set[str]:
+    return set(user.get_all_permissions())
+
+
+def grantable(user: Any) -> models.QuerySet[Group]:
+    """The groups that give nothing he does not hold himself."""
+    if user.is_superuser:
+        return Group.objects.all()
+    own = Permission.objects.filter(models.Q(user=user) | models.Q(group__user=user))
+    beyond = Permission.objects.exclude(pk__in=own.values("pk"))
+    return Group.objects.exclude(permissions__in=beyond)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(Buttons, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = MemberForm
     add_form = NewMemberForm
     change_password_form = AdminPasswordChangeForm
@@ -72,16 +108,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     add_fieldsets = (
         (
             None,
-            {
-                "fields": (
-                    "email",
-                    "first_name",
-                    "last_name",
-                    "language",
-                    "password1",
-                    "password2",
-                )
-            },
+            {"fields": ("email", "first_name", "last_name", "language", "groups")},
         ),
     )
     fieldsets = (
@@ -89,8 +116,16 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
         (_("Access"), {"fields": ("is_active", "is_staff", "groups", "is_superuser")}),
     )
 
-    def formfield_for_manytomany(self, *args: Any, **kwargs: Any) -> Any:
-        return super().formfield_for_manytomany(*args, **kwargs, widget=Choices())
+    buttons: ClassVar = {"invite": _("A link to set a password was made.")}
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "groups":
+            kwargs |= {"queryset": grantable(request.user), "form_class": GroupsField}
+        return super().formfield_for_manytomany(
+            db_field, request, **kwargs, widget=Choices()
+        )
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: models.Model | None = None
@@ -100,17 +135,23 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     def has_change_permission(
         self, request: HttpRequest, obj: models.Model | None = None
     ) -> bool:
-        """Who manages people manages no superuser: his password would be power."""
+        """Nobody manages those who may do more: their password would be power."""
         allowed: bool = super().has_change_permission(request, obj)
-        above = isinstance(obj, User) and obj.is_superuser
-        return allowed and (request.user.is_superuser or not above)
+        return allowed and not self._above(request, obj)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: models.Model | None = None
     ) -> bool:
         allowed: bool = super().has_delete_permission(request, obj)
-        above = isinstance(obj, User) and obj.is_superuser
-        return allowed and (request.user.is_superuser or not above)
+        return allowed and not self._above(request, obj)
+
+    def may_press(self, request: HttpRequest, obj: Any) -> bool:
+        return self.has_change_permission(request, obj)
+
+    def _above(self, request: HttpRequest, obj: models.Model | None) -> bool:
+        if request.user.is_superuser or not isinstance(obj, User):
+            return False
+        return obj.is_superuser or not _rights(obj) <= _rights(request.user)
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: Any
@@ -118,7 +159,32 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
         """A new member may log in here; what he sees there, his groups say."""
         if not change:
             obj.is_staff = True
+            obj.set_unusable_password()
         super().save_model(request, obj, form, change)
+
+    def response_add(
+        self, request: HttpRequest, obj: User, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._link(request, obj)
+
+    def invite(self, request: HttpRequest, member: User) -> HttpResponse:
+        """For who lost the first one, or let it grow old."""
+        return self._link(request, member)
+
+    def _link(self, request: HttpRequest, member: User) -> HttpResponse:
+        """In the answer to the POST that made it, and nowhere else."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": str(member),
+            "opts": self.opts,
+            "member": member,
+            "link": people.password_link(member),
+            "hours": settings.PASSWORD_RESET_TIMEOUT // 3600,
+            "page": self.page_of(member),
+        }
+        answer = TemplateResponse(request, "admin/threads/user/link.html", context)
+        answer["Cache-Control"] = "no-store"
+        return answer
 
 
 @admin.register(Team)
@@ -138,6 +204,13 @@ class GroupAdmin(SuperusersOnly, DjangoGroupAdmin, ModelAdmin):  # type: ignore[
     """Rights are given by superusers; here, unlike the queue, groups are also made."""
 
     add_label = _("New group")
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        return super().formfield_for_manytomany(
+            db_field, request, **kwargs, form_class=RightsField
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

@@ -43,7 +43,7 @@ class QuarantineAdmin(Buttons, ReadOnlyAdmin):
 
     @column(_("reason"))
     def reason(self, obj: IngestRecord) -> str:
-        line = quarantine.last_line(obj.last_error)
+        line = quarantine.told(obj)
         return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "…"
 
     @column(_("mailbox"), ordering="source__mailbox__address")
@@ -56,7 +56,7 @@ class QuarantineAdmin(Buttons, ReadOnlyAdmin):
         record: IngestRecord = kwargs["obj"]
         context |= {
             "record": record,
-            "reason": quarantine.last_line(record.last_error),
+            "reason": quarantine.told(record),
             "command": f"python manage.py quarantine retry {record.public_id}",
         }
         return super().render_change_form(request, context, *args, **kwargs)

@@ -100,7 +100,7 @@ def _sources(user: User) -> Iterator[Item]:
     silent = Q(last_pass_at__lt=limit) | Q(last_pass_at=None, created_at__lt=limit)
     troubled = Source.objects.filter(silent | ~Q(last_error=""), active=True)
     for source in troubled.select_related("mailbox").only(
-        "last_pass_at", "created_at", "last_error", "mailbox__address"
+        "last_pass_at", "created_at", "last_error", "error_words", "mailbox__address"
     )[:_LISTED]:
         link = _link(user, "threads.source", source.pk)
         yield Item(
@@ -111,7 +111,7 @@ def _sources(user: User) -> Iterator[Item]:
                 "mailbox": source.mailbox.address,
                 "time": _since(source.last_pass_at or source.created_at),
             },
-            detail=source.last_error
+            detail=source.trouble
             if link and source.last_error
             else _("Is “ingest --watch” running?"),
             link=link,
@@ -174,6 +174,7 @@ def _replies(user: User) -> Iterator[Item]:
         .only(
             "status",
             "error_detail",
+            "error_words",
             "thread__public_id",
             "thread__subject",
             "thread__status",
@@ -192,7 +193,7 @@ def _replies(user: User) -> Iterator[Item]:
                 else _("Whether a reply was sent is in doubt: %s")
             )
             % message.thread,
-            detail=message.error_detail,
+            detail=message.trouble,
             link=_link(user, "threads.thread", message.thread.public_id),
         )
 

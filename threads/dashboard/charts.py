@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
 from threads.dashboard.traffic import DeliveryDay, MailDay
@@ -111,7 +111,7 @@ def seconds(milliseconds: int) -> str:
     whole = 1000
     if milliseconds < whole:
         return f"{milliseconds} ms"
-    return f"{milliseconds / whole:.1f} s"
+    return f"{number_format(milliseconds / whole, 1)} s"
 
 
 def ceiling(value: int) -> int:
@@ -138,7 +138,7 @@ def _share(part: int, whole: int) -> str:
         return "–"
     if part == whole:
         return "100%"
-    return f"{min(part * 1000 // whole, 999) / 10:.1f}%"
+    return f"{number_format(min(part * 1000 // whole, 999) / 10, 1)}%"
 
 
 def _chart(

@@ -60,6 +60,8 @@ class IngestRecord(models.Model):
     claimed_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(_("reason"), blank=True)
+    # What it was made of (webhooks/wording.py), to be shown in any language.
+    error_words = models.JSONField(default=list, blank=True, editable=False)
     silent = models.BooleanField(default=False)
     received_at = models.DateTimeField(_("received"), db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())

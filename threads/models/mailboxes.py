@@ -6,10 +6,12 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from threads.mail.addresses import normalise
 from webhooks.fields import EncryptedField, PublicIdField
+from webhooks.wording import shown
 
 
 def validate_address(value: str) -> None:
@@ -141,6 +143,8 @@ class Source(models.Model):
     leased_until = models.DateTimeField(null=True, editable=False)
     last_pass_at = models.DateTimeField(_("last fetched"), null=True, editable=False)
     last_error = models.TextField(_("last error"), blank=True, editable=False)
+    # What it was made of (webhooks/wording.py), to be shown in any language.
+    error_words = models.JSONField(default=list, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -155,3 +159,8 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.location}"
+
+    @property
+    def trouble(self) -> str:
+        """`last_error` in the language of whoever looks."""
+        return shown(self.error_words, self.last_error, gettext)

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from threads.models.ledger import Original
@@ -12,6 +13,7 @@ from threads.models.mailboxes import Mailbox
 from threads.models.thread import Thread
 from threads.models.user import User
 from webhooks.fields import PublicIdField
+from webhooks.wording import shown
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -121,6 +123,8 @@ class Message(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     error_code = models.CharField(_("error"), max_length=64, blank=True)
     error_detail = models.CharField(_("explanation"), max_length=500, blank=True)
+    # What it was made of (webhooks/wording.py), to be shown in any language.
+    error_words = models.JSONField(default=list, blank=True, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
@@ -180,6 +184,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return self.subject or self.public_id
+
+    @property
+    def trouble(self) -> str:
+        """`error_detail` in the language of whoever looks."""
+        return shown(self.error_words, self.error_detail, gettext)
 
     def span_text(self, kind: str) -> str:
         """The pieces of body_text that are `reply`, `quoted` or `signature`."""

@@ -5,12 +5,13 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from webhooks.fields import PublicIdField
 from webhooks.models.event import Event, EventBody
 from webhooks.models.webhook import Webhook
+from webhooks.wording import shown
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -142,6 +143,8 @@ class Attempt(models.Model):
     status = models.PositiveSmallIntegerField(_("answer"), null=True)
     error = models.CharField(_("error"), max_length=64, blank=True)
     error_detail = models.CharField(_("explanation"), max_length=500, blank=True)
+    # What it was made of (webhooks/wording.py), to be shown in any language.
+    error_words = models.JSONField(default=list, blank=True, editable=False)
     response_excerpt = models.TextField(_("beginning of the answer"), blank=True)
 
     class Meta:
@@ -163,3 +166,8 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.number}: {self.status or self.error}"
+
+    @property
+    def trouble(self) -> str:
+        """`error_detail` in the language of whoever looks."""
+        return shown(self.error_words, self.error_detail, gettext)
