@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 Translate = Callable[[str], str]
+_LONGEST_VALUE = 2_000
 
 
 def marked(sentence: str) -> str:
@@ -50,13 +51,15 @@ def last_of(text: str) -> str:
 
 
 def kept(text: str) -> Any:
-    """As JSON; what is no `Sentence` is somebody else's words, and is kept as it is.
+    """As JSON; what is no `Sentence` is others' words: as far as it can be stored.
 
     >>> kept(Sentence("%(n)d of %(what)s", n=2, what=Sentence("mails")))
     ['%(n)d of %(what)s', {'n': 2, 'what': ['mails', {}]}]
+    >>> kept("a\\x00b\\udcff")
+    'ab\\\\udcff'
     """
     if not isinstance(text, Sentence):
-        return text
+        return _storable(text)
     values = {
         name: value if isinstance(value, int | float) else kept(_plain(value))
         for name, value in text._values.items()  # noqa: SLF001 -- this very file
@@ -85,6 +88,12 @@ def shown(words: list[Any], text: str, translate: Translate) -> str:
     """Lines that were kept; what is older than that, as it was written."""
     lines = [retold(found, translate) for found in words]
     return "\n".join(lines) if lines else text
+
+
+def _storable(text: str) -> str:
+    """What every database takes: no NUL (PostgreSQL), no half surrogate pair."""
+    whole = text[:_LONGEST_VALUE].replace("\x00", "")
+    return whole.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: object) -> str:
