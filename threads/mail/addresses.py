@@ -10,6 +10,7 @@ _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}")
 _DOMAIN = re.compile(
     r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 )
+# RFC 5321 section 4.5.3.1: 64 octets before the @, 255 after it.
 _LONGEST = 320
 
 
@@ -30,4 +31,6 @@ def normalise(address: str) -> str:
         return ""
     if not _DOMAIN.fullmatch(domain):
         return ""
-    return f"{local}@{domain}"
+    # IDNA makes a domain longer than it was.
+    whole = f"{local}@{domain}"
+    return whole if len(whole) <= _LONGEST else ""

@@ -2,24 +2,24 @@
 
 import re
 from dataclasses import dataclass, field
-from email.message import Message
 from html import escape
 
 from threads.mail import limits
 from threads.mail.charsets import decode
 from threads.mail.markup import sanitised, text_of
+from threads.mail.mime import Part
 from threads.mail.parsed import ParsedAttachment
 from threads.mail.parts import (
-    children,
     content,
-    content_type,
     describe,
     disposition,
     filename,
     parameter,
     walk,
 )
+from threads.mail.tags import Levelled, levelled
 
+_NOTHING = Levelled()
 _QUOTE_DEPTH = re.compile(r">*")
 
 
@@ -36,7 +36,7 @@ class _Section:
     """A stretch of body: plain text, HTML, or both as alternatives."""
 
     plain: str = ""
-    html: str = ""
+    html: Levelled = _NOTHING
 
     @property
     def text(self) -> str:
@@ -44,47 +44,50 @@ class _Section:
 
 
 class _Reader:
-    def __init__(self, message: Message) -> None:
-        walked = list(walk(message))
+    def __init__(self, message: Part) -> None:
         # The same numbers as `parts.attachment` uses.
-        self.numbers = {id(part): number for number, _, part in walked}
+        self.numbers = {id(part): number for number, part in walk(message)}
         self.attachments: list[ParsedAttachment] = []
         self.defects: list[str] = []
-        if len(walked) >= limits.PARTS:
-            self.defects.append(f"parts: only the first {limits.PARTS} are listed")
+        # Characters that may still be read, over all parts.
+        self.room = limits.TEXT
 
-    def sections(self, part: Message) -> list[_Section]:
-        if id(part) not in self.numbers:
-            return []
-        inside = children(part)
-        if inside and content_type(part) == "multipart/alternative":
+    def sections(self, part: Part) -> list[_Section]:
+        inside = part.children
+        if inside and part.content_type == "multipart/alternative":
             return self._alternative(inside)
         if inside:
             return [section for child in inside for section in self.sections(child)]
         return self._leaf(part)
 
-    def _alternative(self, inside: list[Message]) -> list[_Section]:
+    def _alternative(self, inside: list[Part]) -> list[_Section]:
         """The richest HTML, and the first plain text that says something."""
         found = [section for child in inside for section in self.sections(child)]
         plain = next((s.plain for s in found if s.plain.strip()), "")
-        html = next((s.html for s in reversed(found) if s.html.strip()), "")
+        html = next((s.html for s in reversed(found) if s.html.strip()), _NOTHING)
         return [_Section(plain, html)] if plain or html else []
 
-    def _leaf(self, part: Message) -> list[_Section]:
-        kind = content_type(part)
-        readable = kind in {"text/plain", "text/html"} and not part.is_multipart()
+    def _leaf(self, part: Part) -> list[_Section]:
+        kind = part.content_type
+        readable = kind in {"text/plain", "text/html"}
         if readable and disposition(part) != "attachment" and not filename(part):
             text = self._decoded(part)
-            return [_Section(html=text) if kind == "text/html" else _Section(text)]
+            html = kind == "text/html"
+            return [_Section(html=levelled(text)) if html else _Section(text)]
         if kind.startswith("multipart/") and not content(part).strip():
             self.defects.append(f"structure: an empty {kind}")
             return []
         self.attachments.append(describe(self.numbers[id(part)], part))
         return []
 
-    def _decoded(self, part: Message) -> str:
+    def _decoded(self, part: Part) -> str:
         label = parameter(part, "content-type", "charset")
-        text, clean = decode(content(part)[: 4 * limits.TEXT], label)
+        raw = content(part)
+        text, clean = decode(raw[: 4 * self.room], label)
+        if len(raw) > 4 * self.room or len(text) > self.room:
+            text = text[: self.room]
+            self.defects.append(f"text: only the first {limits.TEXT} characters")
+        self.room -= len(text)
         if not clean:
             self.defects.append(f"charset: not really {label or 'what it says'}"[:100])
         if parameter(part, "content-type", "format").lower() == "flowed":
@@ -93,19 +96,22 @@ class _Reader:
         return text
 
 
-def read(message: Message) -> Body:
+def read(message: Part) -> Body:
     """Text, HTML and attachments of a MIME tree."""
     reader = _Reader(message)
     sections = reader.sections(message)
     text = "\n".join(section.text for section in sections if section.text)
     html = ""
     if any(section.html for section in sections):
-        html = "\n".join(
-            section.html or f"<p>{escape(section.plain)}</p>" for section in sections
+        html = Levelled(
+            "\n".join(
+                section.html or f"<p>{escape(section.plain)}</p>"
+                for section in sections
+            )
         )
     return Body(
-        text=limits.clean_text(text),
-        html=limits.clean_text(sanitised(html)) if html else "",
+        text=limits.clean_text(text).rstrip("\n"),
+        html=limits.clean_text(sanitised(html)).rstrip("\n") if html else "",
         attachments=reader.attachments,
         defects=reader.defects,
     )
@@ -117,20 +123,20 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
     >>> unflowed("een lange \\nregel\\n-- \\nJan")
     'een lange regel\\n-- \\nJan'
     """
-    lines: list[str] = []
+    # Each line as the pieces it came in: long ones come in very many.
+    lines: list[list[str]] = []
     open_depth = -1
     for raw in text.replace("\r\n", "\n").split("\n"):
         depth = len(_QUOTE_DEPTH.match(raw)[0])  # type: ignore[index]
         line = raw[depth:].removeprefix(" ")
         signature = line == "-- "
-        if depth == open_depth and not signature:
-            lines[-1] += line
-        elif depth:
-            lines.append(f"{'>' * depth} {line}")
-        else:
-            lines.append(line)
         flows = line.endswith(" ") and not signature
+        piece = line[:-1] if flows and delete_space else line
+        if depth == open_depth and not signature:
+            lines[-1].append(piece)
+        elif depth:
+            lines.append([">" * depth, " ", piece])
+        else:
+            lines.append([piece])
         open_depth = depth if flows else -1
-        if flows and delete_space:
-            lines[-1] = lines[-1][:-1]
-    return "\n".join(lines)
+    return "\n".join("".join(pieces) for pieces in lines)

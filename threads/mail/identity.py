@@ -3,33 +3,45 @@
 import re
 from hashlib import sha256
 
-VERSION = "01"
+from threads.mail.mime import header, unwrapped
+
+VERSION = "02"
 # An allowlist: hops add headers, but none of these.
-_WRITTEN = (
-    b"message-id", b"from", b"to", b"cc", b"reply-to", b"subject", b"date",
-    b"in-reply-to", b"references", b"mime-version",
+_WRITTEN = frozenset(
+    {
+        b"message-id", b"from", b"to", b"cc", b"reply-to", b"subject", b"date",
+        b"in-reply-to", b"references", b"mime-version",
+    }
 )  # fmt: skip
-_FOLD = re.compile(rb"\n[ \t]+")
 _BLANKS = re.compile(rb"[ \t]+")
 
 
 def dedupe_key(raw: bytes) -> str:
     """Version and sha256 of the sender's headers, unfolded, and the body, with LF.
 
+    Header and body are told apart by the same function as `parse` uses: what it reads
+    differently is never the same mail.
+
     >>> a = dedupe_key(b"Received: x\\nSubject: s\\n\\nbody\\n")
     >>> a == dedupe_key(b"Subject:  s\\r\\nReceived: y\\r\\n\\r\\nbody\\r\\n")
     True
     """
-    text = raw.replace(b"\r\n", b"\n")
-    head, _, body = text.partition(b"\n\n")
+    mail = unwrapped(raw)
+    fields, at = header(mail)
+    kept = [
+        (name, _BLANKS.sub(b" ", value).strip())
+        for name, value in fields
+        if name in _WRITTEN or name.startswith(b"content-")
+    ]
+    # Hops may move headers, but not one of a name past another: the first one counts.
+    kept.sort(key=_name)
     digest = sha256()
-    kept = []
-    for line in _FOLD.sub(b" ", head).split(b"\n"):
-        name, colon, value = line.partition(b":")
-        plain = name.strip().lower()
-        if colon and (plain in _WRITTEN or plain.startswith(b"content-")):
-            kept.append(plain + b":" + _BLANKS.sub(b" ", value).strip())
-    for header in sorted(kept):
-        digest.update(header + b"\n")
-    digest.update(b"\n" + body.rstrip(b"\n"))
+    for name, value in kept:
+        digest.update(name + b":" + value + b"\n")
+    body = mail[at:].replace(b"\r\n", b"\n").rstrip(b"\n")
+    digest.update(b"\n" + body)
     return VERSION + digest.hexdigest()
+
+
+def _name(kept: tuple[bytes, bytes]) -> bytes:
+    return kept[0]

@@ -1,13 +1,15 @@
 """HTML mail: read as text, and made safe to show. Linear on hostile input."""
 
 import re
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# Longer HTML is cut before it is parsed; the rest stays in the original.
-_LONGEST = 1_000_000
+from threads.mail.tags import levelled
+
 _LONGEST_LINK = 500
 _BLOCKS = frozenset(
     {
@@ -47,7 +49,7 @@ _ATTRIBUTES: Final = {
 def sanitised(html: str) -> str:
     """Tags and attributes of an allowlist; pictures only from within the mail."""
     return nh3.clean(
-        html[:_LONGEST],
+        levelled(html),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_kept,
@@ -70,17 +72,20 @@ def text_of(html: str) -> str:
     >>> text_of('<p>Hallo <b>Jan</b>,</p><p>zie <a href="https://x.nl/">hier</a></p>')
     'Hallo Jan,\\n\\nzie hier (https://x.nl/)'
     """
-    tree = LexborHTMLParser(html[:_LONGEST])
+    tree = LexborHTMLParser(levelled(html))
     root = tree.body or tree.root
     if root is None:
         return ""
     pieces: list[str] = []
-    # A node to enter, or text to write when what stands before it is done.
-    stack: list[LexborNode | str] = [root]
+    # A node to enter, or what to do when what stands before it is done.
+    stack: list[_Step] = [root]
     while stack:
         item = stack.pop()
         if isinstance(item, str):
             pieces.append(item)
+            continue
+        if isinstance(item, _Link):
+            pieces.append(item.note(pieces))
             continue
         tag = item.tag
         if tag == "-text":
@@ -92,9 +97,27 @@ def text_of(html: str) -> str:
     return _tidy("".join(pieces))
 
 
-def _enter(
-    node: LexborNode, tag: str, pieces: list[str], stack: list[LexborNode | str]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Where a link leads, and from which piece on its text was written."""
+
+    href: str
+    start: int
+
+    def note(self, pieces: list[str]) -> str:
+        """The address, unless the text shows it."""
+        shown = ""
+        for piece in islice(pieces, self.start, None):
+            shown += piece
+            if len(shown) > _LONGEST_LINK:
+                break
+        return "" if self.href in shown else f" ({self.href[:_LONGEST_LINK]})"
+
+
+_Step = LexborNode | str | _Link
+
+
+def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) -> None:
     if tag == "br":
         pieces.append("\n")
         return
@@ -111,9 +134,8 @@ def _enter(
         stack.append(" ")
     elif tag == "a":
         href = (node.attributes.get("href") or "").strip()
-        shown = node.text(deep=True)[:_LONGEST_LINK]
-        if href.startswith(("http://", "https://")) and href not in shown:
-            stack.append(f" ({href[:_LONGEST_LINK]})")
+        if href.startswith(("http://", "https://")):
+            stack.append(_Link(href, len(pieces)))
     children: list[LexborNode] = []
     child = node.child
     while child is not None:
