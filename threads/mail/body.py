@@ -20,6 +20,11 @@ from threads.mail.parts import (
 from threads.mail.tags import Levelled, levelled
 
 _NOTHING = Levelled()
+_READABLE = frozenset({"text/plain", "text/html"})
+# The same once more, for programs that are not ours: nothing to save.
+_RICHER = frozenset(
+    {"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"}
+)
 _QUOTE_DEPTH = re.compile(r">*")
 
 
@@ -42,6 +47,11 @@ class _Section:
     def text(self) -> str:
         return self.plain if self.plain.strip() else text_of(self.html)
 
+    @property
+    def shown(self) -> str:
+        """Levelled HTML, also of what came as plain text."""
+        return self.html or "<p>" + "<br>".join(escape(self.plain).split("\n")) + "</p>"
+
 
 class _Reader:
     def __init__(self, message: Part) -> None:
@@ -49,6 +59,7 @@ class _Reader:
         self.numbers = {id(part): number for number, part in walk(message)}
         self.attachments: list[ParsedAttachment] = []
         self.defects: list[str] = []
+        self.named: list[Part] = []
         # Characters that may still be read, over all parts.
         self.room = limits.TEXT
 
@@ -61,24 +72,35 @@ class _Reader:
         return self._leaf(part)
 
     def _alternative(self, inside: list[Part]) -> list[_Section]:
-        """The richest HTML, and the first plain text that says something."""
-        found = [section for child in inside for section in self.sections(child)]
-        plain = next((s.plain for s in found if s.plain.strip()), "")
-        html = next((s.html for s in reversed(found) if s.html.strip()), _NOTHING)
-        return [_Section(plain, html)] if plain or html else []
+        """The first branch that says something in plain text, and the last in HTML."""
+        before = len(self.attachments)
+        branches = [self.sections(child) for child in inside]
+        plain = next((one for one in branches if _plain(one).strip()), [])
+        html = next((one for one in reversed(branches) if any(s.html for s in one)), [])
+        if plain or html:
+            kept = [a for a in self.attachments if a.content_type not in _RICHER]
+            self.attachments = self.attachments[:before] + kept[before:]
+        section = _Section(_plain(plain), _joined(html) if html else _NOTHING)
+        return [section] if plain or html else []
 
     def _leaf(self, part: Part) -> list[_Section]:
         kind = part.content_type
-        readable = kind in {"text/plain", "text/html"}
-        if readable and disposition(part) != "attachment" and not filename(part):
+        readable = kind in _READABLE and disposition(part) != "attachment"
+        if readable and not filename(part):
             text = self._decoded(part)
             html = kind == "text/html"
             return [_Section(html=levelled(text)) if html else _Section(text)]
         if kind.startswith("multipart/") and not content(part).strip():
             self.defects.append(f"structure: an empty {kind}")
             return []
+        if kind == "text/plain" and disposition(part) == "inline":
+            self.named.append(part)
         self.attachments.append(describe(self.numbers[id(part)], part))
         return []
+
+    def of_named(self) -> list[_Section]:
+        """Text that has a name but is meant to be read in its place."""
+        return [_Section(self._decoded(part)) for part in self.named]
 
     def _decoded(self, part: Part) -> str:
         label = parameter(part, "content-type", "charset")
@@ -100,21 +122,26 @@ def read(message: Part) -> Body:
     """Text, HTML and attachments of a MIME tree."""
     reader = _Reader(message)
     sections = reader.sections(message)
+    if not any(section.plain.strip() or section.html for section in sections):
+        sections = reader.of_named()
     text = "\n".join(section.text for section in sections if section.text)
     html = ""
     if any(section.html for section in sections):
-        html = Levelled(
-            "\n".join(
-                section.html or f"<p>{escape(section.plain)}</p>"
-                for section in sections
-            )
-        )
+        html = sanitised(_joined(sections))
     return Body(
         text=limits.clean_text(text).rstrip("\n"),
-        html=limits.clean_text(sanitised(html)).rstrip("\n") if html else "",
+        html=limits.clean_text(html).rstrip("\n"),
         attachments=reader.attachments,
         defects=reader.defects,
     )
+
+
+def _plain(sections: list[_Section]) -> str:
+    return "\n".join(section.plain for section in sections if section.plain)
+
+
+def _joined(sections: list[_Section]) -> Levelled:
+    return Levelled("\n".join(section.shown for section in sections))
 
 
 def unflowed(text: str, *, delete_space: bool = False) -> str:

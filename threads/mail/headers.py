@@ -8,6 +8,7 @@ from quopri import decodestring
 from threads.mail import limits
 from threads.mail.addresses import normalise
 from threads.mail.charsets import decode
+from threads.mail.mailboxes import mailboxes
 from threads.mail.mime import Part
 from threads.mail.parsed import Address
 from threads.mail.transfer import base64
@@ -78,12 +79,10 @@ def message_id(message: Part) -> str:
 
 
 def addresses(message: Part, name: str) -> tuple[Address, ...]:
-    """The mailboxes of an address header; groups are opened, oddities kept apart."""
+    """The mailboxes of an address header, made storable, within the limits."""
     found: list[Address] = []
     for value in message.values(name):
-        # Outlook separates with ";". A real group (RFC 5322 section 3.4) has ":".
-        text = value if ":" in value else value.replace(";", ",")
-        for display, address in _pairs(text):
+        for display, address in mailboxes(value):
             plain = limits.clean_line(address, limits.ADDRESS)
             shown = limits.clean_line(decoded(display), limits.NAME)
             if plain or shown:
@@ -91,18 +90,6 @@ def addresses(message: Part, name: str) -> tuple[Address, ...]:
             if len(found) >= limits.ADDRESSES:
                 return tuple(found)
     return tuple(found)
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    # The parser of the library is super-linear on long lists and recursive on
-    # comments: bounded pieces only.
-    if text.count("(") > limits.DEPTH or len(text) > limits.HEADER_BYTES // 2:
-        text = re.sub(r"\([^()]*\)", " ", text)[: limits.HEADER_BYTES // 2]
-        text = text.replace("(", " ").replace(")", " ")
-    try:
-        return utils.getaddresses([text])
-    except (IndexError, AttributeError, RecursionError, ValueError):
-        return [("", one) for one in re.findall(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+", text)]
 
 
 def sender(from_: tuple[Address, ...], message: Part) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import nh3
@@ -23,8 +22,11 @@ _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "t
 _SILENT = frozenset(
     {"script", "style", "head", "title", "meta", "template", "noscript"}
 )
-_SPACES = re.compile(r"[ \t\n\r\f]+")
+# Controls too: the marks below are ours alone.
+_SPACES = re.compile(r"[\x00-\x20]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
+_QUOTE, _UNQUOTE = "\x02", "\x03"
+_DEEPEST_QUOTE = 10
 _LINE_EDGES = re.compile(r" *\n *")
 
 _TAGS: Final = {
@@ -67,10 +69,12 @@ def _kept(tag: str, attribute: str, value: str) -> str | None:
 
 
 def text_of(html: str) -> str:
-    """Readable text, links kept, walked without recursion.
+    """Readable text, links and quotes kept, walked without recursion.
 
     >>> text_of('<p>Hallo <b>Jan</b>,</p><p>zie <a href="https://x.nl/">hier</a></p>')
     'Hallo Jan,\\n\\nzie hier (https://x.nl/)'
+    >>> text_of("Ja.<blockquote><p>Kan<p>dat?</blockquote>Jan")
+    'Ja.\\n> Kan\\n>\\n> dat?\\nJan'
     """
     tree = LexborHTMLParser(levelled(html))
     root = tree.body or tree.root
@@ -107,8 +111,8 @@ class _Link:
     def note(self, pieces: list[str]) -> str:
         """The address, unless the text shows it."""
         shown = ""
-        for piece in islice(pieces, self.start, None):
-            shown += piece
+        for at in range(self.start, len(pieces)):
+            shown += pieces[at]
             if len(shown) > _LONGEST_LINK:
                 break
         return "" if self.href in shown else f" ({self.href[:_LONGEST_LINK]})"
@@ -122,18 +126,21 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
         pieces.append("\n")
         return
     if tag == "img":
-        pieces.append(node.attributes.get("alt") or "")
+        pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
         return
     edge = "\n\n" if tag in _PARAGRAPHS else "\n" if tag in _BLOCKS else ""
     if edge:
         pieces.append(edge)
         stack.append(edge)
-    if tag == "li":
+    if tag == "blockquote":
+        pieces.append(f"{_QUOTE}\n")
+        stack.append(f"\n{_UNQUOTE}")
+    elif tag == "li":
         pieces.append("* ")
     elif tag in {"td", "th"}:
         stack.append(" ")
     elif tag == "a":
-        href = (node.attributes.get("href") or "").strip()
+        href = _SPACES.sub("", node.attributes.get("href") or "")
         if href.startswith(("http://", "https://")):
             stack.append(_Link(href, len(pieces)))
     children: list[LexborNode] = []
@@ -147,4 +154,24 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
 def _tidy(text: str) -> str:
     text = text.replace("\xa0", " ")
     text = _LINE_EDGES.sub("\n", re.sub(r" {2,}", " ", text))
+    if _QUOTE in text:
+        text = _prefixed(text)
     return _BLANK_LINES.sub("\n\n", text).strip()
+
+
+def _prefixed(text: str) -> str:
+    """Lines between the marks as mail quotes them, without empty ones at the ends."""
+    lines: list[str] = []
+    depth = 0
+    begins = False
+    for line in text.split("\n"):
+        if line in {_QUOTE, _UNQUOTE}:
+            while lines and not lines[-1].strip("> "):
+                lines.pop()
+            begins = line == _QUOTE
+            depth += 1 if begins else -1
+        elif line or not begins:
+            begins = not line  # one empty line is enough
+            mark = ">" * min(depth, _DEEPEST_QUOTE)
+            lines.append(f"{mark} {line}".strip(" "))
+    return "\n".join(lines)

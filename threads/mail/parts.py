@@ -67,7 +67,7 @@ def content(part: Part) -> bytes:
 
 def describe(number: int, part: Part) -> ParsedAttachment:
     data = content(part)
-    identifier = part.first("content-id").strip().strip("<>")
+    identifier = decoded(part.first("content-id")).strip().strip("<>")
     return ParsedAttachment(
         part=number,
         filename=filename(part),
