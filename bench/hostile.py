@@ -18,6 +18,7 @@ _HIGHEST = 2.6
 # Below this the noise of the machine is larger than what is measured.
 _SHORTEST = 0.05
 _ROUNDS = 3
+_AGAIN = 2
 
 
 def _html(unit: str) -> Shape:
@@ -131,11 +132,22 @@ def seconds(raw: bytes) -> float:
     return best
 
 
+def measured(shape: Shape, size: int) -> tuple[float, float]:
+    """Once and twice; again when others on the machine may have had a hand in it."""
+    once, twice = seconds(shape(size)), seconds(shape(2 * size))
+    for _ in range(_AGAIN):
+        if twice <= _HIGHEST * once:
+            break
+        once = min(once, seconds(shape(size)))
+        twice = min(twice, seconds(shape(2 * size)))
+    return once, twice
+
+
 def main(size: int) -> int:
     worst = 0.0
     print(f"{'shape':<28}{'once':>9}{'twice':>9}{'ratio':>7}")
     for name, shape in SHAPES.items():
-        once, twice = seconds(shape(size)), seconds(shape(2 * size))
+        once, twice = measured(shape, size)
         ratio = twice / once
         counted = twice > _SHORTEST
         worst = max(worst, ratio if counted else 0)

@@ -14,6 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,24 @@ def of_reply(text: str, want: dict[str, Any]) -> Iterator[Finding]:
     reply = "".join(text[start:end] for start, end in found["reply"])
     if "reply_equals" in want:
         yield "reply_equals", folded(reply), folded(want["reply_equals"])
+    if "segments" in want:
+        theirs = [(one["visible"], folded(one["text"])) for one in want["segments"]]
+        yield "segments", _segments(text, found), theirs
     for part in want.get("reply_contains", []):
         yield "reply_contains", folded(part) in folded(reply) or reply, True
     for part in want.get("reply_lacks", []):
         yield "reply_lacks", folded(part) not in folded(reply) or reply, True
+
+
+def _segments(text: str, found: dict[str, list[list[int]]]) -> list[tuple[bool, str]]:
+    """Visible or not, in order: neighbours of a kind are one, empty ones none."""
+    ranges = sorted(
+        (start, end, kind == "reply") for kind in found for start, end in found[kind]
+    )
+    return [
+        (visible, folded("".join(text[start:end] for start, end, _ in group)))
+        for visible, group in groupby(ranges, key=lambda one: one[2])
+    ]
 
 
 def of_threads(path: Path, want: dict[str, Any]) -> Iterator[Finding]:

@@ -20,11 +20,12 @@ _OTHERS = r"""(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=)
       | \s++ | ."""
 _TOKEN = re.compile(_QUOTED + _OTHERS, re.VERBOSE | re.DOTALL)
 _WITHOUT_QUOTES = re.compile(_OTHERS, re.VERBOSE | re.DOTALL)
+_SPLIT = 3
 _IN_COMMENT = re.compile(r"[()]|\\.", re.DOTALL)
 _COMMENT = re.compile(r"\([^()]*\)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # `<@relay.nl,@other.nl:jan@x.nl>`, obsolete long ago.
-_ROUTE = re.compile(r"@[^:]*:")
+_ROUTE = re.compile(r"\A@[^:]*:")
 
 
 def mailboxes(text: str) -> Iterator[Pair]:
@@ -60,8 +61,10 @@ def mailboxes(text: str) -> Iterator[Pair]:
                 mailbox = _Mailbox()
         elif kind is not None:
             mailbox.add(kind, token[kind])
-        elif token[0] == '"':
-            tokens = _WITHOUT_QUOTES  # as with comments
+        elif not token[0].isspace():
+            mailbox.stray = True
+            if token[0] == '"':
+                tokens = _WITHOUT_QUOTES  # as with comments
     yield from mailbox.pairs()
 
 
@@ -83,6 +86,8 @@ class _Mailbox:
     words: list[str] = field(default_factory=list)
     angles: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+    # A bracket or quote that belongs to nothing: no guesses then.
+    stray: bool = False
 
     def add(self, kind: str, text: str) -> None:
         if kind == "angle":
@@ -102,7 +107,8 @@ class _Mailbox:
                 yield name or comment, _ROUTE.sub("", one, count=1)
             return
         addresses = [word for word in self.words if "@" in word.strip("@")]
-        if len(addresses) == len(self.phrase):
+        alone = len(addresses) == len(self.phrase)
+        if alone and not (self.stray and addresses[1:]):
             for one in addresses:
                 yield comment, one
         elif len(addresses) == 1:
@@ -110,7 +116,7 @@ class _Mailbox:
             yield " ".join(others) or comment, addresses[0]
         elif len(self.phrase) == 1 == len(self.words):
             yield comment, name  # of this machine, as MAILER-DAEMON
-        elif "@" in self.words and not addresses:
+        elif self.words[1:2] == ["@"] and len(self.phrase) == _SPLIT and not self.stray:
             yield comment, "".join(self.phrase)  # jan @ x.nl
         elif name or comment:
             yield name or comment, ""

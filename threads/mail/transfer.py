@@ -2,8 +2,10 @@
 
 import binascii
 import re
+from string import ascii_letters, digits
 
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_DIGITS = (ascii_letters + digits + "+/=").encode()
+_FOREIGN = bytes(set(range(256)) - set(_DIGITS))
 _PADDING = re.compile(rb"=+")
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
 
@@ -33,15 +35,15 @@ def base64(body: bytes) -> bytes:
     b'abab'
     """
     return b"".join(
-        _stretch(one) for one in _PADDING.split(_NOT_BASE64.sub(b"", body)) if one
+        _stretch(one) for one in _PADDING.split(body.translate(None, _FOREIGN)) if one
     )
 
 
-def _stretch(digits: bytes) -> bytes:
+def _stretch(text: bytes) -> bytes:
     """Digits without padding; a single one left over carries no whole byte."""
-    if len(digits) % 4 == 1:
-        digits = digits[:-1]
-    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
 
 
 def _uuencoded(body: bytes) -> bytes:
