@@ -133,6 +133,11 @@ def test_an_answer_that_is_no_mail_is_refused(frail):
         b'"date": 1e300',
         b'"to": [["a"]]',
         b'"spans": {"reply": [[1]], "quoted": [], "signature": []}',
+        b'"bounce": {"recipient": "a@b"}',
+        (
+            b'"bounce": {"message_id": "", "recipients": [{"address": "a@b"}], '
+            b'"recipient": "", "action": "", "status": ""}'
+        ),
     ],
 )
 def test_only_what_a_parser_writes_is_read(change):
