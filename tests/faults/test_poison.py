@@ -40,7 +40,7 @@ QUICK = Limits(
     memory_bytes=96 * MIB,
 )
 MANY_LINES = b"Subject: x\n" + b" y\n" * 1_500_000 + b"\nHallo\n"
-# Real shapes that are dear to the library, and what stops each.
+# Real shapes that are dear to parse, and what stops each.
 DEAR = {
     "a million headers": (
         b"".join(b"X-%d: a\n" % number for number in range(1_000_000)) + b"\nHallo\n",

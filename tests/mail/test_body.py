@@ -1,6 +1,7 @@
 """The right text of the right parts."""
 
 from tests.mail.test_mime import multipart
+from threads.mail.body import unflowed
 from threads.mail.markup import text_of
 from threads.mail.parse import parse
 
@@ -64,3 +65,8 @@ def test_a_type_without_semicolons_is_understood():
 def test_a_charset_with_a_comment_is_understood():
     mail = parse(b"Content-Type: text/plain; charset=iso-8859-15 (Latin9)\n\n\xa4")
     assert mail.body_text == "€"
+
+
+def test_flowed_text_is_one_paragraph_however_long():
+    assert unflowed("a \n" * 3 + "b\n> c \n> d\n>> e") == "a a a b\n> c d\n>> e"
+    assert unflowed("a \nb \n", delete_space=True) == "ab"

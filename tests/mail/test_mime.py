@@ -57,12 +57,32 @@ def test_the_boundary_of_the_outside_ends_what_is_inside():
     assert parse(raw).body_text == "a\nb"
 
 
-def test_too_deep_a_nesting_is_one_attachment():
-    raw = b"".join(
+def nested(levels, innermost):
+    heads = (
         b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n)
-        for n in range(1_200)
+        for n in range(levels)
     )
-    mail = parse(raw + b"\nhello")
+    return b"".join(heads) + innermost
+
+
+def test_multiparts_nest_as_deep_as_the_limit():
+    raw = nested(limits.DEPTH, b"Content-Type: a/b\n\nbytes")
+    mail = parse(raw)
+    assert mail.defects == ()
+    assert attachment(raw, mail.attachments[0].part) == b"bytes"
+    deeper = parse(nested(limits.DEPTH + 1, b"Content-Type: a/b\n\nbytes"))
+    assert deeper.defects == ("structure: too deep to open",)
+
+
+def test_many_multiparts_beside_each_other_are_not_deep():
+    names = (b"b%d" % number for number in range(400))
+    raw = multipart(*(multipart(b"\nx", boundary=name) for name in names))
+    mail = parse(raw)
+    assert (mail.body_text.count("x"), mail.defects) == (400, ())
+
+
+def test_too_deep_a_nesting_is_one_attachment():
+    mail = parse(nested(1_200, b"\nhello"))
     assert mail.defects == ("structure: too deep to open",)
     assert [a.part for a in mail.attachments] == [limits.DEPTH]
 
@@ -76,13 +96,6 @@ def test_too_many_parts_are_cut_and_said():
 def test_the_mails_of_a_digest_are_attachments():
     raw = multipart(b"\nSubject: a\n\nb", b"\nSubject: c\n\nd", kind=b"digest")
     assert kinds(raw)[1:] == ["message/rfc822", "message/rfc822"]
-
-
-def test_attachments_are_found_behind_an_envelope_line():
-    raw = multipart(b"\nhello", b"Content-Type: a/b\n\nbytes")
-    for before in (b"\n\n", b"From jan@x.nl Mon\n", b">From x\n", b"\xef\xbb\xbf\r\n"):
-        [found] = parse(before + raw).attachments
-        assert attachment(before + raw, found.part) == b"bytes"
 
 
 def test_doubled_carriage_returns_are_undone():

@@ -2,13 +2,16 @@
 
 import re
 
+import nh3
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from threads.mail import limits
 from threads.mail.markup import sanitised, text_of
 from threads.mail.tags import levelled
 
-DEEPEST = 200
+DEEPEST = limits.HTML_DEPTH
 
 
 def depth(html):
@@ -51,6 +54,39 @@ def test_hidden_tags_are_not_hidden_from_us():
     deep = "<div>" * 1_000
     for before in TRAPS:
         assert levelled(before + deep).count("<div") <= DEEPEST
+
+
+def depth_as_read(html):
+    """How deep the elements nest as the sanitiser's parser sees them."""
+    now = deepest = 0
+    for tag in nh3.clean(html, tags={"b", "div", "i"}).split("<")[1:]:
+        now += -1 if tag.startswith("/") else 1
+        deepest = max(deepest, now)
+    return deepest
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "<div>",
+        "<div></x>",
+        '<div a="</div>">',
+        "<div a='>' b=\"</div>\">",
+        "<div><!--</div>-->",
+        "<div><title></div></title>",
+        "<div><style></div></STYLE >",
+        "<div><svg><![CDATA[</div>]]></svg>",
+        "<b><i><div></b></i>",
+    ],
+)
+def test_no_trick_hides_how_deep_html_nests(trick):
+    assert depth_as_read(levelled(trick * 4000)) <= DEEPEST
+
+
+def test_a_large_table_stays_as_it_is():
+    row = '<tr><td align="right">a &amp; b<td><a href="https://x.nl/?a=1&amp;b=2">c</a>'
+    table = "<table>" + row * 2000 + "</table>"
+    assert nh3.clean(levelled(table)) == nh3.clean(table)
 
 
 PIECES = st.sampled_from(

@@ -125,7 +125,7 @@ def read(message: Part) -> Body:
     sections = reader.sections(message)
     if not any(section.plain.strip() or section.html for section in sections):
         sections = reader.of_named()
-    text = "\n".join(section.text for section in sections if section.text)
+    text = "\n".join(filter(None, (section.text for section in sections)))
     written = _html_of(sections)
     return Body(
         text=limits.clean_text(text).rstrip("\n"),
@@ -137,7 +137,7 @@ def read(message: Part) -> Body:
 
 
 def html(message: Part) -> Levelled:
-    """The HTML of a MIME tree as its sender wrote it: hostile. `""` without any."""
+    """The HTML of a MIME tree, levelled but not yet safe; `""` without any."""
     return _html_of(_Reader(message).sections(message))
 
 

@@ -35,8 +35,8 @@ _REFUSED = frozenset(
     {
         "idna",
         "punycode",
-        "raw_unicode_escape",
-        "unicode_escape",
+        "raw-unicode-escape",
+        "unicode-escape",
         "undefined",
         "mbcs",
         "oem",
@@ -45,7 +45,11 @@ _REFUSED = frozenset(
 
 
 def codec(label: str) -> str | None:
-    """The codec for a label, or None: no text codec, or one that is a trap."""
+    """The codec for a label, or None: no text codec, or one that is a trap.
+
+    >>> codec("Latin1"), codec("unicode_escape"), codec("base64")
+    ('cp1252', None, None)
+    """
     plain = label.partition("(")[0].strip(" \t'\"").lower().replace(" ", "")
     plain = _ALIASES.get(plain, plain)
     try:

@@ -1,4 +1,4 @@
-"""From bytes to a `ParsedMail`: total, bounded, and the only way in."""
+"""From bytes to a `ParsedMail`: total, and bounded."""
 
 from collections.abc import Collection
 
