@@ -43,7 +43,14 @@ body
 
 
 def test_every_recipient_is_told():
-    for raw in (REPORT, REPORT.replace(b"\n", b"\r\n")):
+    for raw in (
+        REPORT,
+        REPORT.replace(b"\n", b"\r\n"),
+        REPORT.replace(b"\n", b"\r"),
+        REPORT.replace(b"message/delivery", b"message/global-delivery"),
+        REPORT.replace(b"rfc822; Twee@x.nl", b"rfc822;<Twee@x.nl>"),
+        REPORT.replace(b"Action: failed", b"Action: Failed (no such user)"),
+    ):
         assert parse(raw).bounce == {
             "message_id": "ours@shop.nl",
             "recipient": "Twee@x.nl",

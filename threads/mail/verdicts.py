@@ -29,6 +29,7 @@ _STATUSES = frozenset({"message/delivery-status", "message/global-delivery-statu
 _RECIPIENTS = 100
 _LONGEST_RESULTS = 20_000
 _LONGEST_DETAIL = 500
+_LONGEST_WORD = 20
 
 
 def authentication(
@@ -146,15 +147,25 @@ def _recipients(part: Part) -> Iterator[dict[str, str]]:
             return  # not a field: what follows is no status
         at = end
         group = Part(fields)
-        action = limits.clean_line(group.first("action"), 20).lower()
+        action = _plain(group.first("action")).lower()
         if not action:
             continue
         found += 1
         address = group.first("final-recipient") or group.first("original-recipient")
         detail = group.first("diagnostic-code").partition(";")
         yield {
-            "address": limits.clean_line(address.rpartition(";")[2], limits.ADDRESS),
+            "address": _bare(address.rpartition(";")[2]),
             "action": action,
-            "status": limits.clean_line(group.first("status").partition("(")[0], 20),
+            "status": _plain(group.first("status")),
             "detail": limits.clean_line(detail[2] or detail[0], _LONGEST_DETAIL),
         }
+
+
+def _plain(value: str) -> str:
+    """A field's word, without the comment that often follows."""
+    return limits.clean_line(value.partition("(")[0], _LONGEST_WORD)
+
+
+def _bare(address: str) -> str:
+    """Without the angles that some servers write around it."""
+    return limits.clean_line(address.strip().strip("<>"), limits.ADDRESS)
