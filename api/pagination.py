@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from rest_framework.request import Request
 
 from api.errors import Problem
 
-M = TypeVar("M", bound=Model)
+R = TypeVar("R")
 JSON = dict[str, Any]
 _LONGEST = 100
 
@@ -34,14 +34,13 @@ class Place:
 
 def page(
     place: Place,
-    rows: QuerySet[M],
+    rows: QuerySet[Any, R],
     column: str,
     limit: int,
-    render: Callable[[M], JSON],
+    render: Callable[[R], JSON],
 ) -> JSON:
     """Newest first by `column`; `next` and `previous` are absolute URLs or null."""
     backwards, position = _read(place.query.get("cursor"))
-    attribute = column if column == "pk" else f"{column}_id"
     if position is not None:
         beyond = "gt" if backwards else "lt"
         rows = rows.filter(**{f"{column}__{beyond}": position})
@@ -53,8 +52,8 @@ def page(
         found.reverse()
     newer = more if backwards else position is not None
     older = bool(found) if backwards else more
-    first = getattr(found[0], attribute) if found else position
-    last = getattr(found[-1], attribute) if found else position
+    first = getattr(found[0], column) if found else position
+    last = getattr(found[-1], column) if found else position
     return {
         "next": _url(place, ["n", last]) if older else None,
         "previous": _url(place, ["p", first]) if newer else None,

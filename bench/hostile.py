@@ -7,6 +7,7 @@ double. What is linear prints about 2; what looks back over what it read, 4. Exi
 above 2.6, unless both are over before the clock can tell.
 """
 
+import argparse
 import sys
 from collections.abc import Callable
 from time import process_time
@@ -159,7 +160,12 @@ def measured(shape: Shape, size: int) -> tuple[float, float]:
     return once, twice
 
 
-def main(size: int) -> int:
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bytes", type=int, nargs="?", default=500_000)
+    size = parser.parse_args().bytes
     worst = 0.0
     print(f"{'shape':<28}{'once':>9}{'twice':>9}{'ratio':>7}")
     for name, shape in SHAPES.items():
@@ -174,4 +180,4 @@ def main(size: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 500_000))
+    sys.exit(main())

@@ -1,16 +1,15 @@
-"""How long from a file in the Maildir to the webhook's receiver, as shipped, idle.
+"""How long from a file in the Maildir to the webhook's receiver, as shipped, idle: G19.
 
-    python -m bench.latency [COUNT]
+    python -m bench.latency [--mails N] [--postgresql]
 
-Starts `worker` and `ingest --watch` on a database of its own (`DATABASE_URL`, or a new
-SQLite file) and drops mails one by one. The yardstick in the same run is the least
+Starts `worker` and `ingest --watch` on a database of its own (a new SQLite file, or
+PostgreSQL) and drops mails one by one. The yardstick in the same run is the least
 that any such system does: notice the file by inotify and POST its bytes.
 """
 
-import os
+import argparse
+import itertools
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import ExitStack
@@ -21,7 +20,13 @@ from time import monotonic, sleep
 import requests
 from watchfiles import watch
 
-ROOT = Path(__file__).resolve().parent.parent
+from bench.databases import SQLite, postgresql
+from bench.goals import Goal, head, say
+from bench.ours import ADDRESS, MailBelly
+
+P50 = Goal("G19", "file to webhook, p50", 150, 60, at_most=True, unit="ms")
+P95 = Goal("G19", "file to webhook, p95", 300, 100, at_most=True, unit="ms")
+_numbers = itertools.count()
 MAIL = (
     b"From: k%d@x.nl\nTo: support@shop.nl\nSubject: %d\nMessage-ID: <%d@x.nl>\n\nHi\n"
 )
@@ -60,7 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
 def measure(folder: Path, receiver: Receiver, count: int) -> list[float]:
     """Milliseconds from the rename into `new/` to the request, for each mail."""
     took = []
-    for number in range(count):
+    for _ in range(count):
+        number = next(_numbers)
         waiting = folder / "tmp" / str(number)
         waiting.write_bytes(MAIL % (number, number, number))
         sleep(0.3)
@@ -97,58 +103,46 @@ def yardstick(root: Path, count: int) -> list[float]:
     return took
 
 
-def mailbelly(root: Path, count: int) -> list[float]:
+def mailbelly(root: Path, site: MailBelly, count: int) -> list[float]:
     folder, receiver = maildir(root, "Maildir"), Receiver()
-    environment = {
-        "DATABASE_URL": f"sqlite:///{root}/bench.sqlite3",
-        **os.environ,
-        "ENV_FILE": str(ROOT / "tests" / "environment.env"),
-        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
-        "LOG_LEVEL": "ERROR",
-    }
-    manage = [sys.executable, str(ROOT / "manage.py")]
-
-    def run(*arguments: str) -> None:
-        subprocess.run(
-            [*manage, *arguments],
-            env=environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-    run("migrate", "--verbosity", "0")
-    run("create_mailbox", "support@shop.nl", "--maildir", str(folder))
-    run(
-        "shell",
-        "--verbosity=0",
-        "-c",
-        "from webhooks.subscriptions import create;"
-        f"create({{'url': '{receiver.url}', 'events': ['message.received']}})",
-    )
+    site.manage("migrate", "--verbosity", "0")
+    site.manage("create_mailbox", ADDRESS, "--maildir", str(folder))
+    site.script("listener", receiver.url, "message.received")
     with ExitStack() as stack:
         for arguments in (["worker"], ["ingest", "--watch"]):
-            process = subprocess.Popen(
-                [*manage, *arguments],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            process = site.start(*arguments)
             stack.callback(process.wait)
             stack.callback(process.terminate)
-        sleep(5)
+        measure(folder, receiver, 1)  # until it is up
         return measure(folder, receiver, count)
 
 
+def percentiles(took: list[float]) -> tuple[float, float]:
+    return statistics.median(took), statistics.quantiles(took, n=20)[-1]
+
+
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 40
-    with tempfile.TemporaryDirectory() as folder:
-        bare = yardstick(Path(folder), count)
-        ours = mailbelly(Path(folder), count)
-    for name, took in (("bare", bare), ("mailbelly", ours)):
-        p95 = statistics.quantiles(took, n=20)[-1]
-        print(f"{name:10} p50 {statistics.median(took):6.0f} ms  p95 {p95:6.0f} ms")
-    ratio = statistics.median(ours) / statistics.median(bare)
-    print(f"ratio      p50 {ratio:6.1f} x the bare watcher")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mails", type=int, default=60)
+    parser.add_argument("--postgresql", action="store_true")
+    asked = parser.parse_args()
+    with ExitStack() as stack:
+        root = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="mailbelly-bench-"))
+        )
+        databases = (
+            stack.enter_context(postgresql()) if asked.postgresql else SQLite(root)
+        )
+        name = "PostgreSQL" if asked.postgresql else "SQLite"
+        head(f"{asked.mails} mails, one by one, {name}")
+        bare = percentiles(yardstick(root, asked.mails))
+        say(f"the bare watcher: p50 {bare[0]:.0f} ms, p95 {bare[1]:.0f} ms")
+        site = MailBelly(databases.create("latency"))
+        ours = percentiles(mailbelly(root, site, asked.mails))
+    for goal, mine, theirs in zip((P50, P95), ours, bare, strict=True):
+        goal.report(mine, f"a bare watcher takes {theirs:.0f} ms")
 
 
 if __name__ == "__main__":

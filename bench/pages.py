@@ -8,11 +8,11 @@ client: the median of five, after one to warm up. On a busy machine the time spe
 this process (on SQLite that is all of it) says more than the clock on the wall.
 """
 
+import argparse
 import hashlib
 import os
 import random
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -257,4 +257,8 @@ def main(threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("threads", type=int, nargs="?", default=100_000)
+    main(parser.parse_args().threads)

@@ -7,10 +7,10 @@ what that peer's own tests expect. A peer's view is evidence, not law: every dif
 is listed, and `docs/parsing.md` says which of them we mean.
 """
 
+import argparse
 import json
 import mailbox
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -190,17 +190,23 @@ def _findings(path: Path, folder: str, want: dict[str, Any]) -> Iterator[Finding
         yield from of_threads(path, want)
 
 
-def main(arguments: list[str]) -> None:
-    quiet = "--quiet" in arguments
-    names = [one for one in arguments if not one.startswith("-")]
-    found = scores(Path(names[0] if names else os.environ["MAIL_CORPUS"]))
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quiet", action="store_true", help="the figures only")
+    parser.add_argument("corpus", nargs="?", default=os.environ.get("MAIL_CORPUS"))
+    options = parser.parse_args()
+    if not options.corpus:
+        parser.error("no corpus is named, and MAIL_CORPUS is not set")
+    found = scores(Path(options.corpus))
     print("| set | field | agree | of |\n| --- | --- | ---: | ---: |")
     for (folder, key), (agreed, asked, _) in found.items():
         print(f"| {folder} | {key} | {agreed} | {asked} |")
     agreed = sum(score[0] for score in found.values())
     asked = sum(score[1] for score in found.values())
     print(f"| all | | {agreed} | {asked} |")
-    if quiet:
+    if options.quiet:
         return
     for (folder, key), (_, _, differing) in found.items():
         for name, mine, theirs in differing:
@@ -208,4 +214,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -6,10 +6,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.utils import translation
 
 collect_ignore = ["postgres.py"]
+
+# Tests make and guess many passwords; none is worth a second of computing.
+PBKDF2PasswordHasher.iterations = 1_000
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +53,27 @@ def environment(transactional_db):
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
         "PYTHONPATH": str(settings.BASE_DIR),
     }
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--database-only",
+        action="store_true",
+        help="leave out the tests that ask for no database",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """On the second database, only what could go otherwise there."""
+    if config.getoption("database_only"):
+        others = [item for item in items if not _asks_for_database(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _asks_for_database(item)]
+
+
+def _asks_for_database(item):
+    asked = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    return bool(asked or item.get_closest_marker("django_db"))
 
 
 def pytest_report_header():

@@ -415,13 +415,19 @@ class _Arrival:
         self, fates: list[tuple[IngestRecord, Message | int, str]], token: UUID
     ) -> None:
         """Fenced: it counts only while every record is still ours."""
+        doubles = [
+            record.pk
+            for record, _, state in fates
+            if state == IngestRecord.State.DUPLICATE
+        ]
         closed = IngestRecord.objects.filter(
             pk__in=[record.pk for record, _, _ in fates],
             state=IngestRecord.State.SEEN,
             token=token,
         ).update(
             state=Case(
-                *(When(pk=record.pk, then=Value(state)) for record, _, state in fates),
+                When(pk__in=doubles, then=Value(IngestRecord.State.DUPLICATE)),
+                default=Value(IngestRecord.State.DONE),
                 output_field=CharField(),
             ),
             message_id=Case(

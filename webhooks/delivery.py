@@ -339,12 +339,12 @@ def _record_alone(result: Result) -> None:
 
 def _load(token: UUID, lease_ends: float) -> list[Job]:
     """What was claimed under `token`, aimed at its webhooks as they are now."""
-    deliveries = (
+    rows = (
         Delivery.objects.filter(token=token, state=Delivery.State.CLAIMED)
-        .select_related("event", "body")
         .order_by("next_at", "pk")
+        .values_list(*Job.COLUMNS, named=True)
     )
-    jobs = [Job.of(delivery, lease_ends) for delivery in deliveries]
+    jobs = [Job.of(row, lease_ends) for row in rows]
     pks = [job.webhook_pk for job in jobs]
     webhooks = Webhook.objects.in_bulk(pks)
     secrets: dict[int, list[Secret]] = defaultdict(list)

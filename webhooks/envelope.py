@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,11 +47,13 @@ def render(
     domain; `data` thread, message, actor, changes, error. `bare` has no text: an
     empty body_text, no reply_text and no signature_text.
     """
-    rest = deepcopy(dict(data))
+    rest = dict(data)
     message = rest.get("message")
     texts = {"body_text": "" if bare else cut(flat["body_text"], TEXT_BYTES)}
     full = {"body_text": flat["body_text"]}
     if isinstance(message, dict):
+        # A copy: it is changed here, and nothing within it.
+        rest["message"] = message = dict(message)
         for name, limit in _MESSAGE_TEXTS.items():
             full[name] = message.pop(name, "")
             texts[name] = "" if bare else cut(full[name], limit)

@@ -24,6 +24,8 @@ from webhooks.models import Delivery, Event, EventBody, Webhook
 
 # One number for "whoever appends to the log" (pg_advisory_xact_lock).
 _LOG_LOCK = 0x4D61696C42656C
+# PostgreSQL takes 65,535 parameters a statement, and a delivery has 14 columns.
+_ROWS_AT_ONCE = 4_000
 _NO_EVENT = "publish belongs inside a transaction, as its last statement."
 
 Format = EventBody.Format
@@ -59,7 +61,7 @@ def publish(events: Sequence[NewEvent]) -> list[Event]:
         raise transaction.TransactionManagementError(_NO_EVENT)
     if not events:
         return []
-    last = _last_position()
+    last, due = _last_position()
     now = timezone.now()
     rows = [
         Event(
@@ -81,11 +83,11 @@ def publish(events: Sequence[NewEvent]) -> list[Event]:
     listeners = [[w for w in webhooks if listens(w, new)] for new in events]
     bodies = _write_bodies(list(zip(rows, events, listeners, strict=True)), now)
     deliveries = [
-        _delivery(row, webhook, bodies)
+        _delivery(row, webhook, bodies, due)
         for row, heard_by in zip(rows, listeners, strict=True)
         for webhook in heard_by
     ]
-    Delivery.objects.bulk_create(deliveries)
+    Delivery.objects.bulk_create(deliveries, batch_size=_ROWS_AT_ONCE)
     if any(d.state == Delivery.State.PENDING for d in deliveries):
         bell.ring()
     return rows
@@ -178,12 +180,21 @@ _FLAT = ("event", "thread_id", "from", "to", "subject", "body_text", "timestamp"
 _BESIDE = ("id", "sequence", "mailbox", "domain")
 
 
-def _last_position() -> int:
-    """The end of the log, and nobody else appends until we commit."""
+def _last_position() -> tuple[int, dict[str, datetime]]:
+    """The end of the log, and nobody else appends until we commit.
+
+    And the columns of a delivery that the database's clock sets, where it was read:
+    rows of plain values are inserted in a third of the time.
+    """
+    clock = {}
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOG_LOCK])
-    return Event.objects.aggregate(last=Max("position"))["last"] or 0
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s), statement_timestamp()", [_LOG_LOCK]
+            )
+            now = cursor.fetchone()[1]
+        clock = {"next_at": now, "created_at": now}
+    return Event.objects.aggregate(last=Max("position"))["last"] or 0, clock
 
 
 def _write_bodies(
@@ -223,7 +234,10 @@ def _write_bodies(
 
 
 def _delivery(
-    event: Event, webhook: Webhook, bodies: dict[tuple[int, str], EventBody]
+    event: Event,
+    webhook: Webhook,
+    bodies: dict[tuple[int, str], EventBody],
+    due: dict[str, datetime],
 ) -> Delivery:
     kind = Format.FULL if webhook.include_body else Format.BARE
     active = webhook.state == Webhook.State.ACTIVE
@@ -233,4 +247,5 @@ def _delivery(
         webhook=webhook,
         body=bodies[event.pk, kind],
         state=Delivery.State.PENDING if active else Delivery.State.HELD,
+        **due,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from random import uniform
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -42,6 +42,18 @@ class Lane(Enum):
 class Job:
     """All that a sender thread needs; no model, no database."""
 
+    COLUMNS: ClassVar = (
+        "pk",
+        "token",
+        "public_id",
+        "webhook_id",
+        "event__public_id",
+        "event__type",
+        "body__body",
+        "attempts",
+        "lost_leases",
+    )
+
     delivery_pk: int
     token: UUID | None
     delivery_id: str
@@ -64,18 +76,18 @@ class Job:
     trouble: str = ""
 
     @classmethod
-    def of(cls, delivery: Delivery, lease_ends: float) -> "Job":
-        """Needs the event and the body; where to and how comes by `aim`."""
+    def of(cls, row: Any, lease_ends: float) -> "Job":
+        """A row with `COLUMNS`; where to and how comes by `aim`."""
         return cls(
-            delivery_pk=delivery.pk,
-            token=delivery.token,
-            delivery_id=delivery.public_id,
-            webhook_pk=delivery.webhook_id,
-            event_id=delivery.event.public_id,
-            event_type=delivery.event.type,
-            body=bytes(delivery.body.body),
-            number=delivery.attempts + 1,
-            tries=delivery.attempts + 1 - delivery.lost_leases,
+            delivery_pk=row.pk,
+            token=row.token,
+            delivery_id=row.public_id,
+            webhook_pk=row.webhook_id,
+            event_id=row.event__public_id,
+            event_type=row.event__type,
+            body=bytes(row.body__body),
+            number=row.attempts + 1,
+            tries=row.attempts + 1 - row.lost_leases,
             lease_ends=lease_ends,
         )
 

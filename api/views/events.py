@@ -118,12 +118,14 @@ class ThreadEvents(View):
         """Read the events of a thread, oldest first."""
         asked = Parameters(request, ("after", "limit"))
         thread = visible(self.key, thread_id)
-        events = of_key(self.key).filter(thread=thread.public_id)
+        # In the words of the partial index, which knows no event without a thread.
+        events = of_key(self.key).filter(thread=thread.public_id, sequence__gt=0)
+        events = events.exclude(thread="")
         if after := asked.text("after"):
             start = get_object_or_404(events, public_id=after)
-            events = events.filter(position__gt=start.position)
+            events = events.filter(sequence__gt=start.sequence)
         limit = asked.limit()
-        found = list(events.order_by("position")[: limit + 1])
+        found = list(events.order_by("sequence")[: limit + 1])
         shown = found[:limit]
         return Response(
             {

@@ -19,7 +19,14 @@ from threads import lifecycle, outbound
 from threads.actors import Actor
 from threads.models import Mailbox, Message, Thread, User
 from threads.models.thread import ThreadQuerySet
-from threads.serializers import LIST_LIMIT, etag, message_json, thread_json
+from threads.serializers import (
+    LIST_LIMIT,
+    etag,
+    message_json,
+    thread_json,
+    thread_row_json,
+    thread_rows,
+)
 
 JSON = dict[str, Any]
 _FILTERS = (
@@ -57,11 +64,17 @@ class ThreadList(View):
         asked = Parameters(request, (*_FILTERS, "limit", "cursor"))
         threads = self._filtered(asked)
         return Response(
-            page(Place.of(request), threads, "last_message", asked.limit(), thread_json)
+            page(
+                Place.of(request),
+                threads,
+                "last_message_id",
+                asked.limit(),
+                thread_row_json,
+            )
         )
 
     def _filtered(self, asked: Parameters) -> ThreadQuerySet:
-        threads = Thread.objects.within(self.key.domains).standing().with_relations()
+        threads = thread_rows().within(self.key.domains).standing()
         statuses = asked.choices("status", [*Thread.Status.values, "all"])
         if not statuses:
             threads = threads.exclude(status=Thread.Status.SPAM)

@@ -422,7 +422,9 @@ def test_a_lost_lease_is_due_again_and_a_late_result_changes_nothing(webhook, pu
     publish()
     token = uuid4()
     assert claim(token, ROOMS) == 1
-    late = Job.of(Delivery.objects.get(), lease_ends=0.0)
+    late = Job.of(
+        Delivery.objects.values_list(*Job.COLUMNS, named=True).get(), lease_ends=0.0
+    )
     Delivery.objects.update(claimed_until=in_seconds(-1))
     assert recover() == 1
     assert claim(uuid4(), ROOMS) == 1
@@ -447,7 +449,9 @@ def test_a_lease_too_short_for_a_send_goes_back_unsent(webhook, publish):
         webhook(receiver.url)
         publish()
         claim(uuid4(), ROOMS)
-        job = Job.of(Delivery.objects.get(), lease_ends=0.0)
+        job = Job.of(
+            Delivery.objects.values_list(*Job.COLUMNS, named=True).get(), lease_ends=0.0
+        )
         results.record([Result(job, Delivery.objects.get().created_at, None)])
         assert receiver.requests == []
     assert states() == {"pending": 1}
@@ -558,3 +562,10 @@ def test_attempts_and_lost_leases_add_up(webhook, publish):
         run()
     delivery = Delivery.objects.get(attempts=F("lost_leases") + 2)
     assert Attempt.objects.filter(delivery=delivery).count() == 2
+
+
+def test_fifty_mails_may_be_told_to_very_many_webhooks(webhook, publish):
+    for number in range(60):
+        webhook(f"http://127.0.0.1:9999/{number}")
+    publish(100)
+    assert Delivery.objects.count() == 6_000

@@ -1,0 +1,1 @@
+"""The least that any such system does: what MailBelly is measured against."""
