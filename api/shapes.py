@@ -93,6 +93,21 @@ _THREAD_FIELDS: JSON = {
     "url": _URL,
     "admin_url": _URL,
 }
+_BOUNCE = _object(
+    "What a delivery report says (RFC 3464); what it does not say is empty.",
+    message_id={**_TEXT, "description": "The mail that it is about."},
+    recipients=_list(
+        _object(
+            address=_TEXT,
+            action={**_TEXT, "examples": ["failed", "delayed", "delivered"]},
+            status={**_TEXT, "examples": ["5.1.1"]},
+            detail={**_TEXT, "description": "In the words of the remote server."},
+        )
+    ),
+    recipient={**_TEXT, "description": "The first that failed; so are the next two."},
+    action=_TEXT,
+    status=_TEXT,
+)
 _TOLD_FIELDS: JSON = {
     "id": _ID,
     "thread_id": _ID,
@@ -110,7 +125,7 @@ _TOLD_FIELDS: JSON = {
     "attachments": _list(ref("Attachment")),
     "auto": _FLAG,
     "bulk": _FLAG,
-    "bounce": _or_null({"type": "object"}),
+    "bounce": _or_null(_BOUNCE),
     "authentication": _one_of(["pass", "fail", "unknown"]),
     "unverified_sender": _FLAG,
     "via": _one_of(Message.Via.values),

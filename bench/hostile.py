@@ -1,87 +1,183 @@
-"""How parsing grows with mails made to be slow: twice the mail, twice the time.
+"""Is reading a mail linear, whatever somebody sends? Time of twice as much over time.
 
-    python -m bench.hostile
+    python -m bench.hostile [BYTES]
 
-Prints, for every shape, the CPU seconds at its full size and time(2n) / time(n).
+Each shape is parsed and made fit to show, once at BYTES (default 500,000) and once at
+double. What is linear prints about 2; what looks back over what it read, 4. Exits 1
+above 2.6, unless both are over before the clock can tell.
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from time import process_time
 
 from threads.mail.display import html_for_frame
 from threads.mail.parse import parse
 
-HTML = b"Content-Type: text/html\n\n"
+Shape = Callable[[int], bytes]
+_HIGHEST = 2.6
+# Below this the noise of the machine is larger than what is measured.
+_SHORTEST = 0.05
+_ROUNDS = 3
+_AGAIN = 2
 
 
-def divs(n: int) -> bytes:
-    return HTML + b"<div>" * n
+def _html(unit: str) -> Shape:
+    head = b"Content-Type: text/html; charset=utf-8\n\n"
+    return lambda size: head + unit.encode() * (size // len(unit))
 
 
-def hidden_ends(n: int) -> bytes:
-    return HTML + b'<div a="</div>"><!--</div>--><title></div></title>' * n
+def _numbered(unit: str) -> Shape:
+    head = b"Content-Type: text/html; charset=utf-8\n\n"
+    count = len(unit) + 4
+    return lambda size: head + "".join(unit % n for n in range(size // count)).encode()
 
 
-def formats(n: int) -> bytes:
-    return HTML + b"<b><i><div></b></i>" * n
+def _text(unit: str, kind: str = "text/plain") -> Shape:
+    head = f"Content-Type: {kind}\n\n".encode()
+    return lambda size: head + unit.encode() * (size // len(unit))
 
 
-def open_tags(n: int) -> bytes:
-    return HTML + b"<a " * n
-
-
-def quotes(n: int) -> bytes:
-    return HTML + b"<a'\"" * n
-
-
-def flowed(n: int) -> bytes:
-    return b"Content-Type: text/plain; format=flowed\n\n" + b"a \n" * n
-
-
-def multiparts(n: int) -> bytes:
-    """300 deep; `n` empty lines at the bottom."""
-    heads = (
-        b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (depth, depth)
-        for depth in range(300)
+def _header(name: str, unit: str, before: str = "") -> Shape:
+    return lambda size: (
+        f"{name}: {before}{unit * (size // len(unit))}\n\nbody\n".encode()
     )
-    return b"".join(heads) + b"\n" * n
 
 
-def siblings(n: int) -> bytes:
-    parts = b"--b\nContent-Type: text/plain; name=a\n\nx\n" * n
-    return b"Content-Type: multipart/mixed; boundary=b\n\n" + parts
+def _nested(size: int, *, lines: int = 10) -> bytes:
+    """Multiparts within multiparts, and empty lines for each boundary to look at."""
+    depth = 300
+    opened = "".join(
+        f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"
+        for n in range(depth)
+    )
+    return (opened + "\n" + "\n" * (size // lines * lines)).encode()
 
 
-SHAPES: dict[Callable[[int], bytes], int] = {
-    divs: 200_000,
-    hidden_ends: 20_000,
-    formats: 50_000,
-    open_tags: 300_000,
-    quotes: 250_000,
-    flowed: 800_000,
-    multiparts: 40_000,
-    siblings: 100_000,
+def _enclosed(size: int) -> bytes:
+    return b"Content-Type: message/rfc822\n\n" * (size // 30)
+
+
+def _parts(size: int) -> bytes:
+    return b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * (
+        size // 8
+    )
+
+
+def _named(size: int) -> bytes:
+    part = b"--b\nContent-Type: text/plain; name=a\n\nx\n"
+    return b"Content-Type: multipart/mixed; boundary=b\n\n" + part * (size // len(part))
+
+
+def _boundaries(size: int) -> bytes:
+    """Lines that look like boundaries and are none."""
+    head = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n"
+    return head + b"--c\n" * (size // 4)
+
+
+def _headers(size: int) -> bytes:
+    return b"X-A: b\n" * (size // 7) + b"\nbody\n"
+
+
+SHAPES: dict[str, Shape] = {
+    "html: nested <div>": _html("<div>"),
+    "html: unclosed <font>": _numbered("<p><font size=%d>x</p>"),
+    "html: unclosed <b><p>": _html("<b><p>x"),
+    "html: nested tables": _html("<table><tr><td>"),
+    "html: links": _html("<a href=http://x.nl>x"),
+    "html: closed links": _html("<a href=http://x.nl>x</a>"),
+    "html: quotes": _html("<blockquote>x"),
+    "html: open tag": _html("<p "),
+    "html: open quote": _html("<a href='"),
+    "html: open comment": _html("<!--"),
+    "html: attributes": _html("<p a=1 b='2' c>"),
+    "html: closers": _html("</div></b>"),
+    "html: crossed ends": _html("<b><i><div></b></i>"),
+    "html: hidden ends": _html('<div a="</div>"><!--</div>--><title></div></title>'),
+    "html: quotes for names": _html("<a'\""),
+    "html: raw text": _html("<svg><style><!--</style><div>"),
+    "html: angles": _html("<"),
+    "html: entities": _html("&amp;"),
+    "html: ampersands": _html("a&b"),
+    "text: flowed": _text("a \n", "text/plain; format=flowed"),
+    "text: quotes": _text("> a\n"),
+    "text: deep quote": _text(">"),
+    "text: introductions": _text("On 1 Jan 2026 Jan wrote:\n"),
+    "text: one long line": _text("a"),
+    "text: quoted introductions": _text("On 1 Jan Jan wrote:\n> a\n"),
+    "text: signatures": _text("a\n-- \nMet vriendelijke groet,\n\n-Jan\n"),
+    "text: headers of Outlook": _text("Van: Jan\nVerzonden: nu\n"),
+    "text: blanks": _text(" \n"),
+    "text: utf-7": _text("+2AA-", "text/plain; charset=utf-7"),
+    "mime: nested, empty lines": _nested,
+    "mime: enclosed mails": _enclosed,
+    "mime: parts": _parts,
+    "mime: named parts": _named,
+    "mime: false boundaries": _boundaries,
+    "mime: parameters": _header("Content-Type", "; a=b", "text/plain"),
+    "mime: quoted parameters": _header("Content-Type", '; a="', "text/plain"),
+    "mime: blanks": _header("Content-Type", " ", "text/plain; a"),
+    "mime: base64": _text("=A", "text/plain\nContent-Transfer-Encoding: base64"),
+    "header: many": _headers,
+    "header: folds": _header("Subject", "a\n "),
+    "header: encoded words": _header("Subject", "=?utf-8?q?a?= "),
+    "header: recipients": _header("To", "Jan <jan@x.nl>, "),
+    "header: comments": _header("From", "("),
+    "header: angles": _header("From", "<"),
+    "header: quotes": _header("To", '"a\\'),
+    "header: references": _header("References", "<a@b> "),
+    "header: verdicts": _header("Authentication-Results", "; dmarc=pass", "mx"),
+    "envelope: From_": lambda size: b"From x\n" * (size // 7),
 }
 
 
-def seconds(raw: bytes) -> float:
-    begun = process_time()
-    parse(raw)
+def read(raw: bytes) -> None:
+    """All that is ever done with a mail as it came."""
+    parse(raw, trusted_authserv_ids=["mx"])
     html_for_frame(raw, pictures=True)
-    return process_time() - begun
 
 
-def main() -> None:
-    argparse.ArgumentParser(
+def seconds(raw: bytes) -> float:
+    best = float("inf")
+    for _ in range(_ROUNDS):
+        begun = process_time()
+        read(raw)
+        best = min(best, process_time() - begun)
+        if best > 1:
+            break
+    return best
+
+
+def measured(shape: Shape, size: int) -> tuple[float, float]:
+    """Once and twice; again when others on the machine may have had a hand in it."""
+    once, twice = seconds(shape(size)), seconds(shape(2 * size))
+    for _ in range(_AGAIN):
+        if twice <= _HIGHEST * once:
+            break
+        once = min(once, seconds(shape(size)))
+        twice = min(twice, seconds(shape(2 * size)))
+    return once, twice
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
-    parse(b"")
-    print(f"{'shape':<12} {'n':>8} {'seconds':>8} {'t(n)/t(n/2)':>12}")
-    for shape, n in SHAPES.items():
-        half, whole = seconds(shape(n // 2)), seconds(shape(n))
-        print(f"{shape.__name__:<12} {n:>8} {whole:>8.2f} {whole / half:>12.1f}")
+    )
+    parser.add_argument("bytes", type=int, nargs="?", default=500_000)
+    size = parser.parse_args().bytes
+    worst = 0.0
+    print(f"{'shape':<28}{'once':>9}{'twice':>9}{'ratio':>7}")
+    for name, shape in SHAPES.items():
+        once, twice = measured(shape, size)
+        ratio = twice / once
+        counted = twice > _SHORTEST
+        worst = max(worst, ratio if counted else 0)
+        mark = "" if counted else "  too short to tell"
+        print(f"{name:<28}{once:>8.3f}s{twice:>8.3f}s{ratio:>7.2f}{mark}", flush=True)
+    print(f"worst {worst:.2f}, at most {_HIGHEST}")
+    return int(worst > _HIGHEST)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

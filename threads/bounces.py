@@ -7,10 +7,12 @@ from threads.models import Mailbox, Message, Recipient
 
 _Status, _State = Message.Status, Recipient.State
 _LEFT = (_Status.SENT, _Status.IN_DOUBT, _Status.BOUNCED)
+# A report that names nobody, and is a failure all the same.
+_UNNAMED = {"address": "", "action": "failed", "status": "", "detail": ""}
 
 
 def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
-    """The recipients it names, and the mail itself once it reached nobody.
+    """The recipients that it says failed, and the mail once it reached nobody.
 
     `bounce` as `ParsedMail.bounce`. Only the random Message-ID of a mail of ours names
     it, so a report that somebody invents is about nothing.
@@ -19,7 +21,7 @@ def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
         Message.objects.filter(
             mailbox=mailbox,
             direction=Message.Direction.OUTBOUND,
-            message_id=bounce.get("message_id") or None,
+            message_id=bounce["message_id"] or None,
             status__in=_LEFT,
         )
         .exclude(via=Message.Via.MAILBOX)
@@ -27,13 +29,10 @@ def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
     )
     if about is None:
         return
-    told = bounce.get("recipients") or [
-        {"address": bounce.get("recipient", ""), "status": bounce.get("status", "")}
-    ]
     failed = {
-        normalise(one.get("address", "")): one.get("status", "")
-        for one in told
-        if one.get("action", "failed") == "failed"
+        normalise(one["address"]): _words(one)
+        for one in bounce["recipients"] or [_UNNAMED]
+        if one["action"] == "failed"
     }
     everybody = list(about.recipients.all())
     if "" in failed and len(everybody) == 1:
@@ -45,3 +44,9 @@ def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
     Recipient.objects.bulk_update(hit, ["state", "detail"])
     if hit and all(one.state in {_State.BOUNCED, _State.FAILED} for one in everybody):
         Message.objects.filter(pk=about.pk).update(status=_Status.BOUNCED)
+
+
+def _words(told: dict[str, str]) -> str:
+    """The status and what the remote server said, which often begins with both."""
+    status, detail = told["status"], told["detail"]
+    return (detail if status in detail else f"{status} {detail}").strip()

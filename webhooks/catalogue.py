@@ -42,6 +42,21 @@ _QUESTION = "Hallo, ik heb een vraag over mijn factuur."
 _ANSWER = "Bedankt voor je bericht. We kijken ernaar."
 _OTHER_ID = "c0000sample0thread0000001"
 
+_BOUNCE: JSON = {
+    "message_id": "mb.0000sample0000@jouwdomein.nl",
+    "recipients": [
+        {
+            "address": _CUSTOMER["address"],
+            "action": "failed",
+            "status": "5.1.1",
+            "detail": "550 5.1.1 User unknown",
+        }
+    ],
+    "recipient": _CUSTOMER["address"],
+    "action": "failed",
+    "status": "5.1.1",
+}
+
 # What sets one event apart from the others.
 _OUTBOUND = {
     "message.sent": "sent",
@@ -173,7 +188,7 @@ def _message(kind: str) -> JSON:
         "attachments": [],
         "auto": False,
         "bulk": False,
-        "bounce": None,
+        "bounce": _BOUNCE if kind == "message.bounced" else None,
         "authentication": "unknown",
         "unverified_sender": False,
         "via": "api" if outbound else "mail",

@@ -40,7 +40,7 @@ QUICK = Limits(
     memory_bytes=96 * MIB,
 )
 MANY_LINES = b"Subject: x\n" + b" y\n" * 1_500_000 + b"\nHallo\n"
-# Real shapes that are dear to the library, and what stops each.
+# Real shapes that are dear to parse, and what stops each.
 DEAR = {
     "a million headers": (
         b"".join(b"X-%d: a\n" % number for number in range(1_000_000)) + b"\nHallo\n",
@@ -133,6 +133,11 @@ def test_an_answer_that_is_no_mail_is_refused(frail):
         b'"date": 1e300',
         b'"to": [["a"]]',
         b'"spans": {"reply": [[1]], "quoted": [], "signature": []}',
+        b'"bounce": {"recipient": "a@b"}',
+        (
+            b'"bounce": {"message_id": "", "recipients": [{"address": "a@b"}], '
+            b'"recipient": "", "action": "", "status": ""}'
+        ),
     ],
 )
 def test_only_what_a_parser_writes_is_read(change):

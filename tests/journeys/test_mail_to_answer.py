@@ -97,7 +97,7 @@ def test_a_customer_writes_is_answered_and_answers(installation, environment):
     assert received["from"] == "klant@bedrijf.nl"
     assert (received["subject"], received["body_text"]) == (
         "Vraag over café",
-        "Hallo!\n",
+        "Hallo!",
     )
 
     thread = received["thread_id"]

@@ -2,16 +2,15 @@
 
 import json
 import os
-from itertools import islice
 from pathlib import Path
 from time import process_time
 
 import pytest
 
+from bench.parsing import scores
 from tests.mails import Maildir as Folder
 from threads.ingest import Options, take_in
 from threads.laws import LAWS
-from threads.mail.addresses import normalise
 from threads.mail.parse import parse
 from threads.mail.parts import attachment
 from threads.mail.wire import packed, unpacked
@@ -136,56 +135,27 @@ def outline():
 
 # --- Peers' expectations -----------------------------------------------------------
 
-
-def cases(folder):
-    expected = json.loads((CORPUS / folder / "expected.json").read_text("utf-8"))
-    found = expected.get("files", expected)
-    return [
-        (CORPUS / folder / name, want)
-        for name, want in found.items()
-        if isinstance(want, dict) and (CORPUS / folder / name).is_file()
-    ]
-
-
-def folded(text):
-    return " ".join(str(text or "").split())
-
-
-def people(addresses):
-    return [normalise(a.address) or a.address.lower() for a in addresses]
-
-
-def agreements(path, want):
-    """What a peer states of a mail, and whether we say the same."""
-    mail = parse(path.read_bytes())
-    if "subject" in want:
-        yield "subject", folded(mail.subject) == folded(want["subject"])
-    for key, ours in (("to", mail.to), ("cc", mail.cc), ("from", mail.from_)):
-        if isinstance(want.get(key), list):
-            theirs = [str(p.get("addr", "")).lower() for p in want[key]]
-            theirs = [normalise(one) or one for one in theirs]
-            yield key, people(ours) == theirs
-    if want.get("text"):
-        yield "text", folded(want["text"])[:200] in folded(mail.body_text)
-    if isinstance(want.get("attachments"), list):
-        theirs = [a for a in want["attachments"] if a.get("filename")]
-        ours = {a.filename for a in mail.attachments}
-        yield "attachments", all(folded(a["filename"]) in ours for a in theirs)
+# How many may differ, by set and field: `docs/parsing.md` says why they do.
+DIFFER = {
+    ("imap_tools", "subject"): 2,
+    ("imap_tools", "from"): 4,
+    ("imap_tools", "to"): 6,
+    ("imap_tools", "date"): 3,
+    ("imap_tools", "text"): 12,
+    ("imap_tools", "attachments"): 7,
+    ("imap_tools", "content_type"): 3,
+    ("imap_tools", "content_id"): 2,
+    ("imap_tools", "size"): 4,
+    ("imap_tools", "sha256"): 4,
+    ("php_mime_mail_parser", "from"): 1,
+    ("php_mime_mail_parser", "filename"): 1,
+    ("mail_parser_reply", "reply_equals"): 2,
+    ("imaptest_threads", "threads"): 3,
+}
 
 
-@pytest.mark.parametrize(
-    ("folder", "least"), [("imap_tools", 0.9), ("php_mime_mail_parser", 0.9)]
-)
-def test_peers_mostly_agree(folder, least, record_property):
-    """A peer's view is evidence, not law; what differs is named."""
-    verdicts = [
-        (path.name, key, same)
-        for path, want in cases(folder)
-        for key, same in agreements(path, want)
-    ]
-    assert len(verdicts) > 50
-    differing = [f"{name}: {key}" for name, key, same in verdicts if not same]
-    share = 1 - len(differing) / len(verdicts)
-    record_property("agreement", share)
-    shown = "\n".join(islice(differing, 60))
-    assert share >= least, f"{share:.1%} agree; these differ:\n{shown}"
+def test_no_more_differs_from_the_peers_than_we_mean():
+    found = scores(CORPUS)
+    assert sum(asked for _, asked, _ in found.values()) > 1_200
+    for key, (agreed, asked, differing) in found.items():
+        assert asked - agreed <= DIFFER.get(key, 0), (key, differing)

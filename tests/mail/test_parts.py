@@ -17,6 +17,7 @@ HTML = b"Content-Type: text/html\n\n<p>Hallo</p>\n"
         b"",
         b"\n\n",
         b"\r\n",
+        b"\xef\xbb\xbf\r\n",
         b"From a@b.nl Wed Feb 25 10:30:00 2026\n",
         b">From a@b.nl Wed Feb 25 10:30:00 2026\r\n",
         b"\nFrom a@b.nl Wed Feb 25 10:30:00 2026\n",

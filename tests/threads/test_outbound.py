@@ -126,10 +126,7 @@ Content-Type: message/delivery-status
 
 Reporting-MTA: dns; mx.bedrijf.nl
 
-Final-Recipient: rfc822; {address}
-Action: failed
-Status: 5.1.1
---b
+{fates}--b
 Content-Type: text/rfc822-headers
 
 Message-ID: <{about}>
@@ -138,18 +135,92 @@ Subject: Re: Vraag
 """
 
 
+def fate(address, action="failed", status="5.1.1", said=""):
+    """What a report says of one recipient."""
+    lines = [f"Final-Recipient: rfc822; {address}", f"Action: {action}"]
+    lines += [f"Status: {status}"] if status else []
+    lines += [f"Diagnostic-Code: smtp; {said}"] if said else []
+    return "\n".join(lines) + "\n\n"
+
+
+def fates(message):
+    return {
+        one.address: (one.state, one.detail)
+        for one in message.recipients.order_by("address")
+    }
+
+
 def test_a_bounce_marks_the_mail_that_reached_nobody(thread, maildir, ingest):
     asked = thread()
     with smtp_server() as sink:
         use(sink)
         message = answer(asked)
         smtp.send_due()
-    report = DSN.format(number=1, address="klant@bedrijf.nl", about=message.message_id)
+    report = DSN.format(
+        number=1, fates=fate("klant@bedrijf.nl"), about=message.message_id
+    )
     maildir.deliver(report.encode())
     ingest()
     message.refresh_from_db()
     assert message.status == "bounced"
     assert told()[-1] == "message.bounced"
+
+
+def test_a_report_marks_each_recipient_in_the_words_of_its_server(
+    thread, maildir, ingest
+):
+    asked = thread()
+    copies = [f"{name}@x.nl" for name in ("een", "twee", "drie")]
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked, cc=copies)
+        smtp.send_due()
+    first = DSN.format(
+        number=1,
+        about=message.message_id,
+        fates=fate("Een@X.nl", said="550 5.1.1 User unknown")
+        + fate("twee@x.nl", status="5.2.2", said="452 Mailbox full")
+        + fate("drie@x.nl", action="delayed", status="4.4.1")
+        + fate("klant@bedrijf.nl", action="relayed", status="2.1.9"),
+    )
+    maildir.deliver(first.encode())
+    ingest()
+    message.refresh_from_db()
+    assert message.status == "sent"
+    assert fates(message) == {
+        "drie@x.nl": ("sent", ""),
+        "een@x.nl": ("bounced", "550 5.1.1 User unknown"),
+        "klant@bedrijf.nl": ("sent", ""),
+        "twee@x.nl": ("bounced", "5.2.2 452 Mailbox full"),
+    }
+    report = Message.objects.latest("pk")
+    assert [one["action"] for one in report.bounce["recipients"]] == [
+        *("failed", "failed", "delayed", "relayed")
+    ]
+    last = DSN.format(
+        number=2,
+        about=message.message_id,
+        fates=fate("drie@x.nl", status="") + fate("klant@bedrijf.nl"),
+    )
+    maildir.deliver(last.encode())
+    ingest()
+    message.refresh_from_db()
+    assert message.status == "bounced"
+    assert fates(message)["drie@x.nl"] == ("bounced", "")
+
+
+def test_a_report_that_names_nobody_is_about_the_only_recipient(
+    thread, maildir, ingest
+):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    maildir.deliver(DSN.format(number=1, fates="", about=message.message_id).encode())
+    ingest()
+    message.refresh_from_db()
+    assert message.status == "bounced"
 
 
 def test_a_stranger_in_the_thread_is_never_answered(thread, maildir, ingest):

@@ -2,24 +2,29 @@
 
 import re
 from dataclasses import dataclass, field
-from email.message import Message
 from html import escape
 
 from threads.mail import limits
 from threads.mail.charsets import decode
 from threads.mail.markup import sanitised, text_of
+from threads.mail.mime import Part
 from threads.mail.parsed import ParsedAttachment
 from threads.mail.parts import (
-    children,
     content,
-    content_type,
     describe,
     disposition,
     filename,
     parameter,
     walk,
 )
+from threads.mail.tags import Levelled, levelled
 
+_NOTHING = Levelled()
+_READABLE = frozenset({"text/plain", "text/html"})
+# The same once more, for programs that are not ours: nothing to save.
+_RICHER = frozenset(
+    {"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"}
+)
 _QUOTE_DEPTH = re.compile(r">*")
 
 
@@ -37,55 +42,75 @@ class _Section:
     """A stretch of body: plain text, HTML, or both as alternatives."""
 
     plain: str = ""
-    html: str = ""
+    html: Levelled = _NOTHING
 
     @property
     def text(self) -> str:
         return self.plain if self.plain.strip() else text_of(self.html)
 
+    @property
+    def shown(self) -> str:
+        """Levelled HTML, also of what came as plain text."""
+        return self.html or "<p>" + "<br>".join(escape(self.plain).split("\n")) + "</p>"
+
 
 class _Reader:
-    def __init__(self, message: Message) -> None:
-        walked = list(walk(message))
+    def __init__(self, message: Part) -> None:
         # The same numbers as `parts.attachment` uses.
-        self.numbers = {id(part): number for number, _, part in walked}
+        self.numbers = {id(part): number for number, part in walk(message)}
         self.attachments: list[ParsedAttachment] = []
         self.defects: list[str] = []
-        if len(walked) >= limits.PARTS:
-            self.defects.append(f"parts: only the first {limits.PARTS} are listed")
+        self.named: list[Part] = []
+        # Characters that may still be read, over all parts.
+        self.room = limits.TEXT
 
-    def sections(self, part: Message) -> list[_Section]:
-        if id(part) not in self.numbers:
-            return []
-        inside = children(part)
-        if inside and content_type(part) == "multipart/alternative":
+    def sections(self, part: Part) -> list[_Section]:
+        inside = part.children
+        if inside and part.content_type == "multipart/alternative":
             return self._alternative(inside)
         if inside:
             return [section for child in inside for section in self.sections(child)]
         return self._leaf(part)
 
-    def _alternative(self, inside: list[Message]) -> list[_Section]:
-        """The richest HTML, and the first plain text that says something."""
-        found = [section for child in inside for section in self.sections(child)]
-        plain = next((s.plain for s in found if s.plain.strip()), "")
-        html = next((s.html for s in reversed(found) if s.html.strip()), "")
-        return [_Section(plain, html)] if plain or html else []
+    def _alternative(self, inside: list[Part]) -> list[_Section]:
+        """The first branch that says something in plain text, and the last in HTML."""
+        before = len(self.attachments)
+        branches = [self.sections(child) for child in inside]
+        plain = next((one for one in branches if _plain(one).strip()), [])
+        html = next((one for one in reversed(branches) if any(s.html for s in one)), [])
+        if plain or html:
+            kept = [a for a in self.attachments if a.content_type not in _RICHER]
+            self.attachments = self.attachments[:before] + kept[before:]
+        section = _Section(_plain(plain), _joined(html) if html else _NOTHING)
+        return [section] if plain or html else []
 
-    def _leaf(self, part: Message) -> list[_Section]:
-        kind = content_type(part)
-        readable = kind in {"text/plain", "text/html"} and not part.is_multipart()
-        if readable and disposition(part) != "attachment" and not filename(part):
+    def _leaf(self, part: Part) -> list[_Section]:
+        kind = part.content_type
+        readable = kind in _READABLE and disposition(part) != "attachment"
+        if readable and not filename(part):
             text = self._decoded(part)
-            return [_Section(html=text) if kind == "text/html" else _Section(text)]
+            html = kind == "text/html"
+            return [_Section(html=levelled(text)) if html else _Section(text)]
         if kind.startswith("multipart/") and not content(part).strip():
             self.defects.append(f"structure: an empty {kind}")
             return []
+        if kind == "text/plain" and disposition(part) == "inline":
+            self.named.append(part)
         self.attachments.append(describe(self.numbers[id(part)], part))
         return []
 
-    def _decoded(self, part: Message) -> str:
+    def of_named(self) -> list[_Section]:
+        """Text that has a name but is meant to be read in its place."""
+        return [_Section(self._decoded(part)) for part in self.named]
+
+    def _decoded(self, part: Part) -> str:
         label = parameter(part, "content-type", "charset")
-        text, clean = decode(content(part)[: 4 * limits.TEXT], label)
+        raw = content(part)
+        text, clean = decode(raw[: 4 * self.room], label)
+        if len(raw) > 4 * self.room or len(text) > self.room:
+            text = text[: self.room]
+            self.defects.append(f"text: only the first {limits.TEXT} characters")
+        self.room -= len(text)
         if not clean:
             self.defects.append(f"charset: not really {label or 'what it says'}")
         if parameter(part, "content-type", "format").lower() == "flowed":
@@ -94,32 +119,38 @@ class _Reader:
         return text
 
 
-def read(message: Message) -> Body:
+def read(message: Part) -> Body:
     """Text, HTML and attachments of a MIME tree."""
     reader = _Reader(message)
     sections = reader.sections(message)
-    text = "\n".join(section.text for section in sections if section.text)
-    html = _html_of(sections)
+    if not any(section.plain.strip() or section.html for section in sections):
+        sections = reader.of_named()
+    text = "\n".join(filter(None, (section.text for section in sections)))
+    written = _html_of(sections)
     return Body(
-        text=limits.clean_text(text),
-        html=limits.clean_text(sanitised(html)) if html else "",
-        html_only=bool(html) and not any(s.plain.strip() for s in sections),
+        text=limits.clean_text(text).rstrip("\n"),
+        html=limits.clean_text(sanitised(written)).rstrip("\n") if written else "",
+        html_only=bool(written) and not any(s.plain.strip() for s in sections),
         attachments=reader.attachments,
         defects=reader.defects,
     )
 
 
-def html(message: Message) -> str:
-    """The HTML of a MIME tree as its sender wrote it: hostile. `""` without any."""
+def html(message: Part) -> Levelled:
+    """The HTML of a MIME tree, levelled but not yet safe; `""` without any."""
     return _html_of(_Reader(message).sections(message))
 
 
-def _html_of(sections: list[_Section]) -> str:
-    if not any(section.html for section in sections):
-        return ""
-    return "\n".join(
-        section.html or f"<p>{escape(section.plain)}</p>" for section in sections
-    )
+def _html_of(sections: list[_Section]) -> Levelled:
+    return _joined(sections) if any(section.html for section in sections) else _NOTHING
+
+
+def _plain(sections: list[_Section]) -> str:
+    return "\n".join(section.plain for section in sections if section.plain)
+
+
+def _joined(sections: list[_Section]) -> Levelled:
+    return Levelled("\n".join(section.shown for section in sections))
 
 
 def unflowed(text: str, *, delete_space: bool = False) -> str:
@@ -128,16 +159,20 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
     >>> unflowed("een lange \\nregel\\n-- \\nJan")
     'een lange regel\\n-- \\nJan'
     """
-    pieces: list[str] = []
+    # Each line as the pieces it came in: long ones come in very many.
+    lines: list[list[str]] = []
     open_depth = -1
-    for number, raw in enumerate(text.replace("\r\n", "\n").split("\n")):
+    for raw in text.replace("\r\n", "\n").split("\n"):
         depth = len(_QUOTE_DEPTH.match(raw)[0])  # type: ignore[index]
         line = raw[depth:].removeprefix(" ")
         signature = line == "-- "
         flows = line.endswith(" ") and not signature
-        if depth != open_depth or signature:
-            pieces.append("\n" if number else "")
-            pieces.append(f"{'>' * depth} " if depth else "")
-        pieces.append(line[:-1] if flows and delete_space else line)
+        piece = line[:-1] if flows and delete_space else line
+        if depth == open_depth and not signature:
+            lines[-1].append(piece)
+        elif depth:
+            lines.append([">" * depth, " ", piece])
+        else:
+            lines.append([piece])
         open_depth = depth if flows else -1
-    return "".join(pieces)
+    return "\n".join("".join(pieces) for pieces in lines)

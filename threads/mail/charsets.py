@@ -5,6 +5,8 @@ Guessing is worse than either: guessers take short Western text for Chinese.
 
 import codecs
 
+from threads.mail.limits import storable
+
 # WHATWG: mail that says us-ascii or latin-1 means Windows-1252.
 _ALIASES = {
     "us-ascii": "cp1252",
@@ -33,8 +35,8 @@ _REFUSED = frozenset(
     {
         "idna",
         "punycode",
-        "raw_unicode_escape",
-        "unicode_escape",
+        "raw-unicode-escape",
+        "unicode-escape",
         "undefined",
         "mbcs",
         "oem",
@@ -43,8 +45,12 @@ _REFUSED = frozenset(
 
 
 def codec(label: str) -> str | None:
-    """The codec for a label, or None: no text codec, or one that is a trap."""
-    plain = label.strip().strip("'\"").lower().replace(" ", "")
+    """The codec for a label, or None: no text codec, or one that is a trap.
+
+    >>> codec("Latin1"), codec("unicode_escape"), codec("base64")
+    ('cp1252', None, None)
+    """
+    plain = label.partition("(")[0].strip(" \t'\"").lower().replace(" ", "")
     plain = _ALIASES.get(plain, plain)
     try:
         found = codecs.lookup(plain)
@@ -56,13 +62,18 @@ def codec(label: str) -> str | None:
 
 
 def decode(raw: bytes, label: str = "") -> tuple[str, bool]:
-    """The text, and whether it was decoded as declared and without loss.
+    """Storable text, and whether it was decoded as declared and without loss.
 
     >>> decode("café".encode("latin-1"), "us-ascii")
     ('café', True)
     >>> decode(b"caf\\xc3\\xa9", "x-unknown")
     ('café', False)
     """
+    text, clean = _decoded(raw, label)
+    return storable(text), clean
+
+
+def _decoded(raw: bytes, label: str) -> tuple[str, bool]:
     name = codec(label) if label else None
     # Both labels are the wrong one so often that good UTF-8 overrules them.
     if name in {None, "cp1252"}:

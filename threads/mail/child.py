@@ -78,7 +78,9 @@ def _answer(
     _soft(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
     try:
         return PARSED, parse_one(raw, trusted)
-    except MemoryError:
+    except MemoryError as error:
+        # To tell it takes memory too: what the mail took goes first.
+        traceback.clear_frames(error.__traceback__)
         return TOO_BIG, _traceback()
     except Exception:  # noqa: BLE001 -- whatever it is, it is this mail's own
         return RAISED, _traceback()

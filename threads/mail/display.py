@@ -1,12 +1,11 @@
 """A mail's HTML made fit for a frame: from the original, at the moment it is shown."""
 
 from base64 import b64encode
-from email.message import Message
 
 from threads.mail import body
-from threads.mail.headers import raw_values
 from threads.mail.markup import framed
-from threads.mail.parts import content, content_type, tree, walk
+from threads.mail.mime import Part
+from threads.mail.parts import content, content_id, tree, walk
 
 # Drawn pictures only: an SVG is a document that may hold scripts.
 _RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -23,13 +22,13 @@ def html_for_frame(raw: bytes, *, pictures: bool) -> str:
     return framed(html, inline=_inline(message), pictures=pictures) if html else ""
 
 
-def _inline(message: Message) -> dict[str, str]:
+def _inline(message: Part) -> dict[str, str]:
     """Content-ID to data: URL, up to a bound for all together."""
     found: dict[str, str] = {}
     left = _INLINE_BYTES
-    for _number, _depth, part in walk(message):
-        kind = content_type(part)
-        name = next(raw_values(part, "content-id"), "").strip().strip("<>")
+    for _number, part in walk(message):
+        kind = part.content_type
+        name = content_id(part)
         if kind not in _RASTER or not name:
             continue
         data = content(part)

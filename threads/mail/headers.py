@@ -1,18 +1,17 @@
 """Headers, read defensively: each value has its own guard, none can lose the mail."""
 
-import binascii
 import re
-from base64 import b64decode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import utils
-from email.message import Message
 from quopri import decodestring
 
 from threads.mail import limits
 from threads.mail.addresses import normalise
 from threads.mail.charsets import decode
+from threads.mail.mailboxes import mailboxes
+from threads.mail.mime import Part
 from threads.mail.parsed import Address
+from threads.mail.transfer import base64
 
 # RFC 2047 section 2, lenient in what real mail puts between the question marks.
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
@@ -20,29 +19,6 @@ _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
 _ID = re.compile(r"<([^<>]+)>")
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-
-
-def raw_values(message: Message, name: str) -> Iterator[str]:
-    """The values of a header, unfolded, bytes beyond ASCII decoded."""
-    wanted = name.lower()
-    for key, value in message.raw_items():
-        if key.lower() == wanted:
-            text = str(value)[: limits.HEADER_BYTES]
-            yield _unfold(text)
-
-
-def _unfold(text: str) -> str:
-    text = text.replace("\r\n", "").replace("\n", "").replace("\r", "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raw = text.encode("utf-8", "surrogateescape")
-        text = decode(raw)[0]
-    return text
-
-
-def first(message: Message, name: str) -> str:
-    return next(raw_values(message, name), "")
 
 
 def decoded(text: str) -> str:
@@ -79,19 +55,16 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
     raw = payload.encode("utf-8", "surrogateescape")
     if encoding in "qQ":
         return decodestring(raw.replace(b" ", b"_"), header=True)
-    try:
-        return b64decode(raw + b"=" * (-len(raw) % 4))
-    except (binascii.Error, ValueError):
-        return raw
+    return base64(raw)
 
 
-def subject(message: Message) -> str:
-    return limits.clean_line(decoded(first(message, "subject")), limits.SUBJECT)
+def subject(message: Part) -> str:
+    return limits.clean_line(decoded(message.first("subject")), limits.SUBJECT)
 
 
-def ids(message: Message, name: str) -> tuple[str, ...]:
+def ids(message: Part, name: str) -> tuple[str, ...]:
     """The Message-IDs in a header (RFC 5322 section 3.6.4); bare ones count too."""
-    text = " ".join(raw_values(message, name))
+    text = " ".join(message.values(name))
     found = _ID.findall(text) or [
         word for word in text.replace(",", " ").split() if "@" in word
     ]
@@ -99,19 +72,17 @@ def ids(message: Message, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in cleaned if one))
 
 
-def message_id(message: Message) -> str:
-    text = first(message, "message-id")
+def message_id(message: Part) -> str:
+    text = message.first("message-id")
     match = _ID.search(text)
     return limits.message_id(match[1] if match else text)
 
 
-def addresses(message: Message, name: str) -> tuple[Address, ...]:
-    """The mailboxes of an address header; groups are opened, oddities kept apart."""
+def addresses(message: Part, name: str) -> tuple[Address, ...]:
+    """The mailboxes of an address header, made storable, within the limits."""
     found: list[Address] = []
-    for value in raw_values(message, name):
-        # Outlook separates with ";". A real group (RFC 5322 section 3.4) has ":".
-        text = value if ":" in value else value.replace(";", ",")
-        for display, address in _pairs(text):
+    for value in message.values(name):
+        for display, address in mailboxes(value):
             plain = limits.clean_line(address, limits.ADDRESS)
             shown = limits.clean_line(decoded(display), limits.NAME)
             if plain or shown:
@@ -121,32 +92,20 @@ def addresses(message: Message, name: str) -> tuple[Address, ...]:
     return tuple(found)
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    # The parser of the library is super-linear on long lists and recursive on
-    # comments: bounded pieces only.
-    if text.count("(") > limits.DEPTH or len(text) > limits.HEADER_BYTES // 2:
-        text = re.sub(r"\([^()]*\)", " ", text)[: limits.HEADER_BYTES // 2]
-        text = text.replace("(", " ").replace(")", " ")
-    try:
-        return utils.getaddresses([text])
-    except (IndexError, AttributeError, RecursionError, ValueError):
-        return [("", one) for one in re.findall(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+", text)]
-
-
-def sender(from_: tuple[Address, ...], message: Message) -> str:
+def sender(from_: tuple[Address, ...], message: Part) -> str:
     """The one From address, normalised; "" unless it is beyond doubt."""
-    if sum(1 for _ in raw_values(message, "from")) != 1 or len(from_) != 1:
+    if sum(1 for _ in message.values("from")) != 1 or len(from_) != 1:
         return ""
-    raw = first(message, "from")
+    raw = message.first("from")
     # `<a@ok> <x@evil>` and `=?..?=@ok` mean different people to different readers.
     if len(_ID.findall(re.sub(r'"[^"]*"', "", raw))) > 1 or "=?" in from_[0].address:
         return ""
     return normalise(from_[0].address)
 
 
-def date(message: Message) -> datetime | None:
+def date(message: Part) -> datetime | None:
     """UTC; None when absent, unreadable, or outside 1970 to 2100."""
-    text = first(message, "date")[:200]
+    text = message.first("date")[:200]
     try:
         moment = utils.parsedate_to_datetime(text)
         if moment.tzinfo is None:

@@ -25,7 +25,7 @@ DEFECT = 100
 # Text beyond this stays in the original; an e-mail a person reads is far shorter.
 TEXT = 2_000_000
 
-_LINE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_LINE = re.compile(r"[\x00-\x20\x7f\x85\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DIGEST = 64
 
@@ -39,17 +39,15 @@ def storable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raw = text.encode("utf-8", "surrogatepass")
         try:
-            raw = text.encode("utf-8", "surrogateescape")
-            return raw.decode()
+            return text.encode("utf-8", "surrogateescape").decode()
         except UnicodeError:
-            return raw.decode("utf-8", "replace")
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
 
 
 def clean_line(text: str, limit: int) -> str:
-    """One line: controls and line ends become blanks, at most `limit` characters.
+    """One line of at most `limit` characters; controls, line ends, blanks: one blank.
 
     >>> clean_line("Re:\\r\\nBcc: x", 998)
     'Re: Bcc: x'

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from threads.mail import limits
-from threads.mail.nesting import flattened
+from threads.mail.tags import levelled
 
-# Longer HTML is cut before it is parsed; the rest stays in the original.
-_LONGEST = 1_000_000
 _LONGEST_LINK = 500
 _BLOCKS = frozenset(
     {
@@ -27,8 +25,11 @@ _SILENT = frozenset(
     {"script", "style", "head", "title", "meta", "template", "noscript"}
 )
 _STYLE_TRICKS = re.compile(r"url|image|@import|expression|\\|/\*", re.IGNORECASE)
-_SPACES = re.compile(r"[ \t\n\r\f]+")
+# Controls too: the marks below are ours alone.
+_SPACES = re.compile(r"[\x00-\x20]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
+_QUOTE, _UNQUOTE = "\x02", "\x03"
+_DEEPEST_QUOTE = 10
 _LINE_EDGES = re.compile(r" *\n *")
 
 _TAGS: Final = {
@@ -50,15 +51,10 @@ _ATTRIBUTES: Final = {
 }
 
 
-def _bounded(html: str) -> str:
-    """What the parsers of HTML can bear: no lone surrogates, no abyss."""
-    return flattened(limits.storable(html[:_LONGEST]))
-
-
 def sanitised(html: str) -> str:
     """Tags and attributes of an allowlist; pictures only from within the mail."""
     return nh3.clean(
-        _bounded(html),
+        levelled(html),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_kept,
@@ -109,7 +105,7 @@ def framed(html: str, *, inline: Mapping[str, str], pictures: bool) -> str:
         return _kept(tag, attribute, value)
 
     return nh3.clean(
-        _bounded(html),
+        levelled(html),
         tags=_TAGS,
         attributes={**_ATTRIBUTES, "*": {*_ATTRIBUTES["*"], "style"}},
         attribute_filter=kept,
@@ -121,22 +117,27 @@ def framed(html: str, *, inline: Mapping[str, str], pictures: bool) -> str:
 
 
 def text_of(html: str) -> str:
-    """Readable text, links kept, walked without recursion.
+    """Readable text, links and quotes kept, walked without recursion.
 
     >>> text_of('<p>Hallo <b>Jan</b>,</p><p>zie <a href="https://x.nl/">hier</a></p>')
     'Hallo Jan,\\n\\nzie hier (https://x.nl/)'
+    >>> text_of("Ja.<blockquote><p>Kan<p>dat?</blockquote>Jan")
+    'Ja.\\n> Kan\\n>\\n> dat?\\nJan'
     """
-    tree = LexborHTMLParser(_bounded(html))
+    tree = LexborHTMLParser(levelled(html))
     root = tree.body or tree.root
     if root is None:
         return ""
     pieces: list[str] = []
-    # A node to enter, or text to write when what stands before it is done.
-    stack: list[LexborNode | str] = [root]
+    # A node to enter, or what to do when what stands before it is done.
+    stack: list[_Step] = [root]
     while stack:
         item = stack.pop()
         if isinstance(item, str):
             pieces.append(item)
+            continue
+        if isinstance(item, _Link):
+            pieces.append(item.note(pieces))
             continue
         tag = item.tag
         if tag == "-text":
@@ -148,28 +149,48 @@ def text_of(html: str) -> str:
     return _tidy("".join(pieces))
 
 
-def _enter(
-    node: LexborNode, tag: str, pieces: list[str], stack: list[LexborNode | str]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Where a link leads, and from which piece on its text was written."""
+
+    href: str
+    start: int
+
+    def note(self, pieces: list[str]) -> str:
+        """The address, unless the text shows it."""
+        shown = ""
+        for at in range(self.start, len(pieces)):
+            shown += pieces[at]
+            if len(shown) > _LONGEST_LINK:
+                break
+        return "" if self.href in shown else f" ({self.href[:_LONGEST_LINK]})"
+
+
+_Step = LexborNode | str | _Link
+
+
+def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) -> None:
     if tag == "br":
         pieces.append("\n")
         return
     if tag == "img":
-        pieces.append(node.attributes.get("alt") or "")
+        pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
         return
     edge = "\n\n" if tag in _PARAGRAPHS else "\n" if tag in _BLOCKS else ""
     if edge:
         pieces.append(edge)
         stack.append(edge)
-    if tag == "li":
+    if tag == "blockquote":
+        pieces.append(f"{_QUOTE}\n")
+        stack.append(f"\n{_UNQUOTE}")
+    elif tag == "li":
         pieces.append("* ")
     elif tag in {"td", "th"}:
         stack.append(" ")
     elif tag == "a":
-        href = (node.attributes.get("href") or "").strip()
-        shown = node.text(deep=True)[:_LONGEST_LINK]
-        if href.startswith(("http://", "https://")) and href not in shown:
-            stack.append(f" ({href[:_LONGEST_LINK]})")
+        href = _SPACES.sub("", node.attributes.get("href") or "")
+        if href.startswith(("http://", "https://")):
+            stack.append(_Link(href, len(pieces)))
     children: list[LexborNode] = []
     child = node.child
     while child is not None:
@@ -181,4 +202,24 @@ def _enter(
 def _tidy(text: str) -> str:
     text = text.replace("\xa0", " ")
     text = _LINE_EDGES.sub("\n", re.sub(r" {2,}", " ", text))
+    if _QUOTE in text:
+        text = _prefixed(text)
     return _BLANK_LINES.sub("\n\n", text).strip()
+
+
+def _prefixed(text: str) -> str:
+    """Lines between the marks as mail quotes them, without empty ones at the ends."""
+    lines: list[str] = []
+    depth = 0
+    begins = False
+    for line in text.split("\n"):
+        if line in {_QUOTE, _UNQUOTE}:
+            while lines and not lines[-1].strip("> "):
+                lines.pop()
+            begins = line == _QUOTE
+            depth += 1 if begins else -1
+        elif line or not begins:
+            begins = not line  # one empty line is enough
+            mark = ">" * min(depth, _DEEPEST_QUOTE)
+            lines.append(f"{mark} {line}".strip(" "))
+    return "\n".join(lines)

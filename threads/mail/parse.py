@@ -1,14 +1,15 @@
-"""From bytes to a `ParsedMail`: total, bounded, and the only way in."""
+"""From bytes to a `ParsedMail`: total, and bounded."""
 
 from collections.abc import Collection
-from email.message import Message
 
 from threads.mail import body, headers, limits, quotes, verdicts
 from threads.mail.addresses import normalise
 from threads.mail.identity import dedupe_key
+from threads.mail.mime import Part
 from threads.mail.parsed import ParsedMail
 from threads.mail.parts import tree
 
+_DEFECTS = 50
 # Where the MTA notes for whom a mail came, in order of trust.
 _DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
 
@@ -45,22 +46,23 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         bounce=verdicts.bounce(message),
         authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
         repaired=False,
-        defects=_told([*defects, *content.defects]),
+        defects=_listed([*defects, *content.defects]),
         dedupe_key=dedupe_key(raw),
-        hops=sum(1 for _ in headers.raw_values(message, "received")),
+        hops=sum(1 for _ in message.values("received")),
     )
 
 
-def _told(defects: list[str]) -> tuple[str, ...]:
-    """Storable: a defect quotes the mail."""
-    return tuple(limits.clean_line(one, limits.DEFECT) for one in defects[:50])
-
-
-def _delivered_to(message: Message) -> tuple[str, ...]:
+def _delivered_to(message: Part) -> tuple[str, ...]:
     found = []
     for name in _DELIVERED:
-        for value in headers.raw_values(message, name):
+        for value in message.values(name):
             address = limits.clean_line(value, limits.ADDRESS).strip("<>")
             if normalise(address) and address not in found:
                 found.append(address)
     return tuple(found[:20])
+
+
+def _listed(defects: list[str]) -> tuple[str, ...]:
+    """What a mail made us say is no more trusted than the mail."""
+    clean = (limits.clean_line(one, limits.DEFECT) for one in defects)
+    return tuple(dict.fromkeys(clean))[:_DEFECTS]

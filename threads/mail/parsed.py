@@ -55,7 +55,8 @@ class ParsedMail:
     attachments: tuple[ParsedAttachment, ...]
     auto: bool
     bulk: bool
-    # None, or what the delivery report says: message_id, recipient, action, status.
+    # None, or what the delivery report says: message_id; recipients: [{"address",
+    # "action", "status", "detail"}, …]; recipient, action, status: the first failed.
     bounce: dict[str, Any] | None
     authentication: Authentication
     repaired: bool

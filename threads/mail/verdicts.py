@@ -1,16 +1,15 @@
 """First verdicts on a mail: who vouches for its sender, and is it a person's."""
 
-import re
-from collections.abc import Collection
-from email.message import Message
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import authres
 
 from threads.mail import limits
-from threads.mail.headers import first, message_id, raw_values
+from threads.mail.headers import message_id
+from threads.mail.mime import Part, header, unwrapped
 from threads.mail.parsed import Authentication
-from threads.mail.parts import children, content, content_type, parameter, tree
+from threads.mail.parts import content, parameter
 
 _BULK = frozenset({"bulk", "list", "junk"})
 _AUTOMATIC_PRECEDENCE = frozenset({"auto_reply", "auto-reply"})
@@ -20,11 +19,21 @@ _AUTOMATIC_HEADERS = (
     "x-autoresponder",
     "x-auto-response-suppress",
 )
-_ENCLOSED = frozenset({"message/rfc822", "text/rfc822-headers", "message/global"})
+_ENCLOSED = frozenset(
+    {
+        "message/rfc822", "message/rfc822-headers", "text/rfc822-headers",
+        "message/global", "message/global-headers",
+    }
+)  # fmt: skip
+_STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_RECIPIENTS = 100
+_LONGEST_RESULTS = 20_000
+_LONGEST_DETAIL = 500
+_LONGEST_WORD = 20
 
 
 def authentication(
-    message: Message, sender: str, trusted: Collection[str]
+    message: Part, sender: str, trusted: Collection[str]
 ) -> Authentication:
     """DMARC as the topmost Authentication-Results of a trusted server has it.
 
@@ -32,11 +41,12 @@ def authentication(
     headers, for whoever sends the mail can write the ones below.
     """
     servers = {name.strip().lower() for name in trusted}
-    for value in raw_values(message, "authentication-results"):
+    for value in message.values("authentication-results"):
         server = value.replace("(", " ").strip().partition(";")[0].split()
         if not server or server[0].lower() not in servers:
             continue
-        return _dmarc(value, sender)
+        # A server of ours that says that much says nothing we can read in time.
+        return "unknown" if len(value) > _LONGEST_RESULTS else _dmarc(value, sender)
     return "unknown"
 
 
@@ -62,67 +72,100 @@ def _dmarc(value: str, sender: str) -> Authentication:
     return "pass" if aligned and all(aligned) else "unknown"
 
 
-def is_automatic(message: Message) -> bool:
+def is_automatic(message: Part) -> bool:
     """RFC 3834 section 5, and the headers that older systems use instead."""
-    submitted = first(message, "auto-submitted").partition(";")[0].strip().lower()
+    submitted = message.first("auto-submitted").partition(";")[0].strip().lower()
     if submitted and submitted != "no":
         return True
-    if any(first(message, name).strip() for name in _AUTOMATIC_HEADERS):
+    if any(message.first(name).strip() for name in _AUTOMATIC_HEADERS):
         return True
     return _precedence(message) in _AUTOMATIC_PRECEDENCE
 
 
-def is_bulk(message: Message) -> bool:
+def is_bulk(message: Part) -> bool:
     """Sent to many: Precedence, or a list's headers (RFC 2919, RFC 2369)."""
     return _precedence(message) in _BULK or any(
-        first(message, name).strip() for name in ("list-id", "list-unsubscribe")
+        message.first(name).strip() for name in ("list-id", "list-unsubscribe")
     )
 
 
-def _precedence(message: Message) -> str:
-    value = first(message, "precedence") or first(message, "x-precedence")
+def _precedence(message: Part) -> str:
+    value = message.first("precedence") or message.first("x-precedence")
     return value.strip().lower()
 
 
-def bounce(message: Message) -> dict[str, Any] | None:
+def bounce(message: Part) -> dict[str, Any] | None:
     """What a delivery report says (RFC 3464), or None when this is none.
 
-    A report that only says delivered, delayed or relayed is no bounce.
+    `message_id` is the mail it is about; `recipients` all it speaks of, each with
+    `address`, `action`, `status` and `detail`; `recipient`, `action`, `status` are
+    those of the first that failed. What is not said is `""`. A report that only says
+    delivered, delayed or relayed is no bounce.
     """
-    if content_type(message) != "multipart/report":
+    if message.content_type != "multipart/report":
         return None
-    if parameter(message, "content-type", "report-type").lower() not in {
-        "",
-        "delivery-status",
-    }:
+    kind = parameter(message, "content-type", "report-type").lower()
+    if kind not in {"", "delivery-status"}:
         return None
-    found: dict[str, Any] = {}
-    actions: list[str] = []
-    for part in children(message):
-        kind = content_type(part)
-        if kind in {"message/delivery-status", "message/global-delivery-status"}:
-            actions += _status(part, found)
-        elif kind in _ENCLOSED and "message_id" not in found:
-            enclosed = tree(content(part)[: limits.HEADER_BYTES])[0]
+    recipients = [
+        recipient
+        for part in message.children
+        if part.content_type in _STATUSES
+        for recipient in _recipients(part)
+    ]
+    failed = next((one for one in recipients if one["action"] == "failed"), None)
+    if recipients and failed is None:
+        return None
+    failed = failed or {}
+    return {
+        "message_id": _about(message),
+        "recipients": recipients,
+        "recipient": failed.get("address", ""),
+        "action": failed.get("action", ""),
+        "status": failed.get("status", ""),
+    }
+
+
+def _about(report: Part) -> str:
+    """The Message-ID of the mail that the report encloses."""
+    for part in report.children:
+        if part.content_type in _ENCLOSED:
+            enclosed = Part(header(unwrapped(content(part)[: limits.HEADER_BYTES]))[0])
             if identifier := message_id(enclosed):
-                found["message_id"] = identifier
-    if actions and "failed" not in actions:
-        return None
-    return found
+                return identifier
+    return ""
 
 
-def _status(part: Message, found: dict[str, Any]) -> list[str]:
-    """Per-recipient fields; the first failed recipient is the one that is told."""
-    actions = []
-    for block in re.split(rb"\r?\n\r?\n", content(part)):
-        fields, _ = tree(block + b"\n\n")
-        action = first(fields, "action").strip().lower()
+def _recipients(part: Part) -> Iterator[dict[str, str]]:
+    """The groups of fields of a status, one for each recipient (RFC 3464 section 2)."""
+    status = content(part)[: limits.HEADER_BYTES]
+    at = 0
+    found = 0
+    while at < len(status) and found < _RECIPIENTS:
+        fields, end = header(status, at)
+        if end == at:
+            return  # not a field: what follows is no status
+        at = end
+        group = Part(fields)
+        action = _plain(group.first("action")).lower()
         if not action:
             continue
-        actions.append(action)
-        if action == "failed" and "recipient" not in found:
-            recipient = first(fields, "final-recipient").rpartition(";")[2]
-            found["recipient"] = limits.clean_line(recipient, limits.ADDRESS)
-            found["status"] = limits.clean_line(first(fields, "status"), 20)
-            found["action"] = action
-    return actions
+        found += 1
+        address = group.first("final-recipient") or group.first("original-recipient")
+        detail = group.first("diagnostic-code").partition(";")
+        yield {
+            "address": _bare(address.rpartition(";")[2]),
+            "action": action,
+            "status": _plain(group.first("status")),
+            "detail": limits.clean_line(detail[2] or detail[0], _LONGEST_DETAIL),
+        }
+
+
+def _plain(value: str) -> str:
+    """A field's word, without the comment that often follows."""
+    return limits.clean_line(value.partition("(")[0], _LONGEST_WORD)
+
+
+def _bare(address: str) -> str:
+    """Without the angles that some servers write around it."""
+    return limits.clean_line(address.strip().strip("<>"), limits.ADDRESS)

@@ -12,6 +12,8 @@ from typing import Any
 from threads.mail.parsed import Address, ParsedAttachment, ParsedMail
 
 _SPANS = {"reply", "quoted", "signature"}
+_BOUNCE = {"message_id", "recipients", "recipient", "action", "status"}
+_RECIPIENT = {"address", "action", "status", "detail"}
 _ATTACHMENT = {
     "part": int,
     "filename": str,
@@ -104,15 +106,13 @@ def _spans(value: object) -> dict[str, list[list[int]]]:
 def _bounce(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
-    found = dict(_exactly(dict)(value))
-    recipients = [
-        _said(one) for one in _list(found.pop("recipients", [])) if _exactly(dict)(one)
-    ]
-    return {**_said(found), **({"recipients": recipients} if recipients else {})}
+    found = _mapping(value, _BOUNCE)
+    recipients = [_said(one, _RECIPIENT) for one in _list(found.pop("recipients"))]
+    return {**_said(found, _BOUNCE - {"recipients"}), "recipients": recipients}
 
 
-def _said(value: object) -> dict[str, str]:
-    return {_text(name): _text(said) for name, said in _exactly(dict)(value).items()}
+def _said(value: object, keys: set[str]) -> dict[str, str]:
+    return {name: _text(said) for name, said in _mapping(value, keys).items()}
 
 
 def _moment(value: object) -> datetime | None:
