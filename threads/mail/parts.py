@@ -75,10 +75,15 @@ def _inside(part: Message) -> list[Message]:
 def content_type(part: Message) -> str:
     """Lower-case `type/subtype`; `text/plain` when absent or malformed (RFC 2045)."""
     declared = next(raw_values(part, "content-type"), "").partition(";")[0]
+    return safe_type(declared) if declared.strip() else "text/plain"
+
+
+def safe_type(declared: str) -> str:
+    """Lower-case `type/subtype`, or the one that promises nothing."""
     plain = declared.strip().lower()
     if _TYPE.fullmatch(plain) and len(plain) <= limits.CONTENT_TYPE:
         return plain
-    return "text/plain" if not plain else "application/octet-stream"
+    return "application/octet-stream"
 
 
 def parameter(part: Message, header: str, name: str) -> str:
@@ -101,12 +106,16 @@ def parameter(part: Message, header: str, name: str) -> str:
 
 
 def filename(part: Message) -> str:
+    """As it declares itself, made safe."""
+    name = parameter(part, "content-disposition", "filename")
+    return safe_name(name or parameter(part, "content-type", "name"))
+
+
+def safe_name(name: str) -> str:
     """A name that is safe to show and to save: no path, control or bidi trick.
 
     What remains may be empty.
     """
-    name = parameter(part, "content-disposition", "filename")
-    name = name or parameter(part, "content-type", "name")
     name = after_slash(after_backslash(name.replace("\x00", "")))
     name = _BIDI.sub("", limits.clean_line(name, 4 * limits.FILENAME)).strip()
     if name in {".", ".."}:
