@@ -30,6 +30,8 @@ _REFUSALS = {
     "no_recipient": status.HTTP_422_UNPROCESSABLE_ENTITY,
     "invalid_recipient": status.HTTP_400_BAD_REQUEST,
     "too_many_recipients": status.HTTP_400_BAD_REQUEST,
+    "too_many_attachments": status.HTTP_400_BAD_REQUEST,
+    "attachments_too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     "too_many_tags": status.HTTP_400_BAD_REQUEST,
     "same_thread": status.HTTP_409_CONFLICT,
     "other_mailbox": status.HTTP_409_CONFLICT,

@@ -1,5 +1,6 @@
 """What may be sent: known fields only, and of the right type."""
 
+from base64 import b64decode
 from typing import Any
 
 from rest_framework import serializers
@@ -65,6 +66,18 @@ class ThreadChange(Strict):
     snoozed_until = Text(required=False, allow_null=True)
 
 
+class AttachmentInput(Strict):
+    filename = Text(max_length=255)
+    content_type = Text(required=False, max_length=255)
+    content = Text(max_length=24_000_000, trim_whitespace=False, allow_blank=True)
+
+    def validate_content(self, value: str) -> bytes:
+        try:
+            return b64decode(value, validate=True)
+        except ValueError as error:
+            raise serializers.ValidationError("This is no base64.") from error
+
+
 class ReplyInput(Strict):
     body = Text(max_length=1_000_000, trim_whitespace=False)
     body_html = Text(required=False, max_length=1_000_000, trim_whitespace=False)
@@ -73,6 +86,7 @@ class ReplyInput(Strict):
     bcc = serializers.ListField(child=Text(), required=False)
     reply_all = Flag(required=False)
     close = Flag(required=False)
+    attachments = serializers.ListField(child=AttachmentInput(), required=False)
 
 
 class MergeInput(Strict):

@@ -21,6 +21,7 @@ from threads.errors import RefusedError
 from threads.house import House
 from threads.mail.addresses import normalise
 from threads.mail.compose import (
+    Enclosure,
     Outgoing,
     compose,
     reference_chain,
@@ -29,8 +30,10 @@ from threads.mail.compose import (
 from threads.mail.identity import dedupe_key
 from threads.mail.limits import clean_text
 from threads.mail.markup import sanitised
+from threads.mail.parse import parse
 from threads.mail.parsed import Address
 from threads.models import (
+    Attachment,
     Mailbox,
     Message,
     Original,
@@ -46,6 +49,9 @@ from webhooks.outbox import publish
 
 SEND_DUE = "threads.tasks.send_due"
 RECIPIENT_LIMIT = 50
+ATTACHMENT_LIMIT = 20
+# In base64 a third more: many servers take no mail over 25 MB.
+ATTACHMENT_BYTES = 17_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,7 @@ class Reply:
     bcc: Sequence[str] = ()
     reply_all: bool = False
     close: bool = False
+    attachments: Sequence[Enclosure] = ()
 
 
 def reply(
@@ -74,7 +81,8 @@ def reply(
 
     The same `once` in the same thread is the same reply: it is answered again.
     Raises `RefusedError` with thread_is_spam, smtp_not_configured, no_recipient,
-    invalid_recipient or too_many_recipients.
+    invalid_recipient, too_many_recipients, too_many_attachments or
+    attachments_too_large.
     """
     with transaction.atomic():
         thread = lifecycle.locked(thread_pk)
@@ -173,6 +181,7 @@ def _accept(
     via: str,
     once: str,
 ) -> Message:
+    refuse_too_much(len(wanted.attachments), _size(wanted.attachments))
     house = House.of(thread.mailbox)
     answered = answered_message(thread)
     recipients = _recipients(thread, wanted, answered, house)
@@ -196,6 +205,7 @@ def _accept(
         message_id=message_id,
         in_reply_to=parent.message_id if parent else "",
         references=chain,
+        attachments=wanted.attachments,
         date=now,
     )
     frozen = compose(mail)
@@ -249,6 +259,8 @@ def _accept(
             for position, referenced in enumerate(chain)
         ]
     )
+    if wanted.attachments:
+        _keep_attachments(message, frozen)
     everybody = [*recipients.to, *recipients.cc, *(Address(a) for a in wanted.bcc)]
     addresses = dict.fromkeys(normalise(person.address) for person in everybody)
     Recipient.objects.bulk_create(
@@ -265,6 +277,46 @@ def _accept(
     thread.last_message_at = thread.updated_at = now
     thread.save()
     return message
+
+
+def refuse_too_much(count: int, size: int) -> None:
+    """Also before they are read into memory. Raises `RefusedError`."""
+    if count > ATTACHMENT_LIMIT:
+        raise RefusedError(
+            "too_many_attachments",
+            _("A reply has at most %d attachments.") % ATTACHMENT_LIMIT,
+            fix=_("Put them in one archive, or send several replies."),
+            field="attachments",
+        )
+    if size > ATTACHMENT_BYTES:
+        raise RefusedError(
+            "attachments_too_large",
+            _("The attachments of a reply are at most %d MB together.")
+            % (ATTACHMENT_BYTES // 1_000_000),
+            fix=_("Send fewer, or a link to them."),
+            field="attachments",
+        )
+
+
+def _size(attachments: Sequence[Enclosure]) -> int:
+    return sum(len(one.content) for one in attachments)
+
+
+def _keep_attachments(message: Message, frozen: bytes) -> None:
+    """Found as in any mail: by number, in the bytes that are sent."""
+    Attachment.objects.bulk_create(
+        Attachment(
+            message=message,
+            part=found.part,
+            filename=found.filename,
+            content_type=found.content_type,
+            size=found.size,
+            inline=found.inline,
+            content_id=found.content_id,
+            sha256=found.sha256,
+        )
+        for found in parse(frozen).attachments
+    )
 
 
 def _recipients(

@@ -17,6 +17,7 @@ from api.scopes import require
 from api.views.base import View, described
 from threads import lifecycle, outbound
 from threads.actors import Actor
+from threads.mail.compose import Enclosure
 from threads.models import Mailbox, Message, Thread, User
 from threads.models.thread import ThreadQuerySet
 from threads.serializers import (
@@ -187,7 +188,7 @@ class ThreadReply(View):
         thread = visible(self.key, thread_id)
         asked = ReplyInput(data=request.data)
         asked.is_valid(raise_exception=True)
-        wanted = outbound.Reply(**asked.validated_data)
+        wanted = _reply(asked.validated_data)
         if outbound.outsiders(thread, wanted):
             require(self.key, "messages:send_any")
 
@@ -198,6 +199,14 @@ class ThreadReply(View):
             return Response(body, status=202, headers={"Location": location})
 
         return self.once(act)
+
+
+def _reply(asked: JSON) -> outbound.Reply:
+    enclosed = [
+        Enclosure(**{"content_type": "", **file})
+        for file in asked.get("attachments", ())
+    ]
+    return outbound.Reply(**{**asked, "attachments": enclosed})
 
 
 def _changes(asked: JSON) -> lifecycle.Changes:

@@ -482,6 +482,27 @@ def test_a_reply_is_accepted_and_sent(client, arrive):
     assert client.get(answer["Location"]).json()["status"] == "sent"
 
 
+def test_a_reply_takes_attachments_in_base64(client, arrive, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    url = f"/api/v1/threads/{arrive().public_id}/reply"
+    file = {
+        "filename": "x.pdf",
+        "content_type": "application/pdf",
+        "content": "JVBERg==",
+    }
+    sent = {"body": "Zie bijlage", "attachments": [file]}
+    answer = client.post(url, sent, format="json")
+    assert answer.status_code == 202, answer.json()
+    (shown,) = answer.json()["attachments"]
+    assert (shown["filename"], shown["size"]) == ("x.pdf", 4)
+    path = shown["url"].removeprefix(settings.PUBLIC_URL)
+    assert client.get(path).content == b"%PDF"
+    wrong = {**sent, "attachments": [{**file, "content": "geen base64"}]}
+    refused = client.post(url, wrong, format="json").json()
+    assert refused["code"] == "invalid"
+    assert refused["errors"][0]["field"].startswith("attachments")
+
+
 def test_an_idempotency_key_makes_one_mail_of_two_requests(client, arrive, settings):
     settings.EMAIL_HOST = "127.0.0.1"
     thread = arrive()

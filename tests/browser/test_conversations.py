@@ -101,6 +101,52 @@ def test_a_reply_from_the_page_arrives(open_site, desk):
     assert Thread.objects.get().status == "closed"
 
 
+def test_a_reply_takes_its_attachments_along(open_site, desk):
+    message = desk.arrive(letter(QUESTION))
+    picture = {"name": "kaart — één.png", "mimeType": "image/png", "buffer": PIXEL}
+    text = {"name": "brief.txt", "mimeType": "text/plain", "buffer": b"Dag\n"}
+    with smtp_server() as sink:
+        desk.mailbox.smtp = {"host": "127.0.0.1", "port": sink.port, "tls": "none"}
+        desk.mailbox.save()
+        page = open_site("nl")
+        page.goto(address(message.thread))
+        page.get_by_label("Bijlagen toevoegen").set_input_files([picture, text])
+        expect(page.locator("#mb-chosen li")).to_have_text(
+            ["kaart — één.png · 0,1 MB", "brief.txt · 0,1 MB"]
+        )
+        page.get_by_label("Je antwoord").fill("Zie de bijlagen.")
+        page.get_by_role("button", name="Antwoord versturen").click()
+        page.get_by_text("Het antwoord is onderweg.").wait_for()
+        call_command("deliver", "--once")
+    mail = message_from_bytes(sink.mails[0][1], policy=policy.default)
+    files = {one.get_filename(): one.get_content() for one in mail.iter_attachments()}
+    assert files == {"kaart — één.png": PIXEL, "brief.txt": "Dag\n"}
+    ours = page.locator(".mb-out")
+    with page.expect_download() as saved:
+        ours.get_by_text("kaart — één.png").click()
+    assert saved.value.path().read_bytes() == PIXEL
+
+
+def test_attachments_that_are_too_large_are_refused_before_they_are_sent(
+    open_site, desk, tmp_path
+):
+    message = desk.arrive(letter(QUESTION))
+    page = open_site("nl")
+    page.goto(address(message.thread))
+    film = tmp_path / "film.mp4"
+    film.write_bytes(bytes(17_000_001))
+    page.get_by_label("Bijlagen toevoegen").set_input_files(film)
+    expect(page.locator("#mb-chosen")).to_contain_text("samen groter dan 17 MB")
+    page.get_by_label("Je antwoord").fill("Zie de film.")
+    page.get_by_role("button", name="Antwoord versturen").click()
+    # Past the page's own check, the server says the same and keeps the words.
+    page.locator("#mb-files").evaluate("input => input.setCustomValidity('')")
+    page.get_by_role("button", name="Antwoord versturen").click()
+    page.get_by_text("De bijlagen zijn samen groter dan 17 MB.").first.wait_for()
+    expect(page.get_by_label("Je antwoord")).to_have_value("Zie de film.")
+    assert Message.objects.count() == 1
+
+
 def test_a_refused_reply_keeps_its_words(open_site, desk):
     message = desk.arrive(letter(QUESTION))
     page = open_site("en")

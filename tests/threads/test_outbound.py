@@ -11,6 +11,8 @@ from tests.mailservers import smtp_server
 from threads import lifecycle, smtp
 from threads.actors import SYSTEM
 from threads.errors import RefusedError
+from threads.mail.compose import Enclosure
+from threads.mail.parts import attachment
 from threads.models import (
     Mailbox,
     Message,
@@ -51,6 +53,53 @@ def answer(thread, body="Bedankt voor je bericht.", **values):
 
 def told():
     return list(Event.objects.order_by("position").values_list("type", flat=True))
+
+
+def test_a_file_goes_along_under_a_safe_name_and_type(thread):
+    asked = thread()
+    files = [
+        Enclosure(
+            filename="../x\u202egnp.exe\r\nBcc: x@y.nl",
+            content_type="text/html; charset=x\r\nX: y",
+            content=b"<script>",
+        ),
+        Enclosure(filename="", content_type="message/rfc822", content=b"\xff\n.\n"),
+    ]
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked, attachments=files)
+        assert smtp.send_due().sent == 1
+    to, raw = sink.mails[0]
+    sent = message_from_bytes(raw, policy=policy.default)
+    assert to == ["klant@bedrijf.nl"]
+    assert "Bcc" not in sent
+    found = list(sent.iter_attachments())
+    assert [one.get_filename() for one in found] == ["xgnp.exe Bcc: x@y.nl", "bijlage"]
+    assert {one.get_content_type() for one in found} == {"application/octet-stream"}
+    assert [one.get_content() for one in found] == [b"<script>", b"\xff\n.\n"]
+    kept = message.attachment_set.order_by("part")
+    assert [one.size for one in kept] == [8, 4]
+    last = kept[1]
+    assert attachment(bytes(message.original.content), last.part) == b"\xff\n.\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ([b"x"] * 21, "too_many_attachments"),
+        ([bytes(9_000_000)] * 2, "attachments_too_large"),
+    ],
+)
+def test_more_than_servers_take_is_refused(thread, settings, files, code):
+    settings.EMAIL_HOST = "127.0.0.1"
+    asked = thread()
+    enclosed = [
+        Enclosure(filename="x", content_type="", content=content) for content in files
+    ]
+    with pytest.raises(RefusedError) as refused:
+        answer(asked, attachments=enclosed)
+    assert refused.value.code == code
+    assert Message.objects.count() == 1
 
 
 def test_a_reply_arrives_with_the_headers_of_a_conversation(thread):

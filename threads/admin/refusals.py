@@ -25,6 +25,14 @@ def _words() -> dict[str, str]:
             "Nobody in this thread can be answered. Write an address under To."
         ),
         "too_many_recipients": _("A reply goes to at most 50 people."),
+        "too_many_attachments": _(
+            "A reply has at most 20 attachments. Put them in one archive, or send"
+            " several replies."
+        ),
+        "attachments_too_large": _(
+            "The attachments are larger than 17 MB together. Choose fewer, or send a"
+            " link to them."
+        ),
         "too_many_tags": _("A thread has at most 50 tags. Take one off first."),
         "same_thread": _("A thread can't be merged into itself. Name another thread."),
         "other_mailbox": _(

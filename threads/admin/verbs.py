@@ -17,6 +17,7 @@ from threads import joining, outbound
 from threads.actors import Actor
 from threads.errors import RefusedError
 from threads.lifecycle import Changes, change
+from threads.mail.compose import Enclosure
 from threads.models import Message, Thread, User
 from threads.notes import add_note
 
@@ -153,6 +154,8 @@ def _reply(request: HttpRequest, thread: Thread) -> str:
     if not body.strip():
         raise RefusedError("empty_reply", _("The reply is empty. Write it first."))
     close = request.POST.get("send") == "close"
+    files = request.FILES.getlist("files")
+    outbound.refuse_too_much(len(files), sum(file.size or 0 for file in files))
     message = outbound.reply(
         thread.pk,
         outbound.Reply(
@@ -162,6 +165,14 @@ def _reply(request: HttpRequest, thread: Thread) -> str:
             bcc=addresses(request.POST.get("bcc", "")),
             reply_all=request.POST.get("reply_all") == "1",
             close=close,
+            attachments=[
+                Enclosure(
+                    filename=file.name or "",
+                    content_type=file.content_type or "",
+                    content=file.read(),
+                )
+                for file in files
+            ],
         ),
         actor=actor_of(request),
         author=person(request),

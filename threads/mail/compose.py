@@ -12,14 +12,28 @@ from email.utils import format_datetime, quote
 
 from threads.mail import limits
 from threads.mail.addresses import normalise
+from threads.mail.limits import storable
+from threads.mail.mime import safe_type
 from threads.mail.parsed import Address
+from threads.mail.parts import safe_name
 
 # Folded and encoded for every relay: no line over 998, CRLF only, ASCII headers.
 _POLICY = SMTP.clone(cte_type="7bit", max_line_length=78)
 _REFERENCES = 20
+# Their parts may not be base64 (RFC 2045 section 6.4).
+_NEVER_ENCODED = ("multipart/", "message/")
 # A longer one can't be folded, and is encoded for that.
 _LONGEST_WORD = 60
 _SPECIAL = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file that goes along; its name and type are whatever somebody claims."""
+
+    filename: str
+    content_type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +48,7 @@ class Outgoing:
     body_html: str = ""
     in_reply_to: str = ""
     references: Sequence[str] = ()
+    attachments: Sequence[Enclosure] = ()
     # Written by a rule or a timer, not by a person (RFC 3834).
     auto: bool = False
 
@@ -73,6 +88,17 @@ def _body(mail: Outgoing) -> bytes:
     if mail.body_html:
         built.add_alternative(
             _lines(mail.body_html), subtype="html", cte="quoted-printable"
+        )
+    for file in mail.attachments:
+        kind = safe_type(file.content_type)
+        if kind.startswith(_NEVER_ENCODED):
+            kind = "application/octet-stream"
+        main, _slash, sub = kind.partition("/")
+        built.add_attachment(
+            file.content,
+            maintype=main,
+            subtype=sub,
+            filename=storable(safe_name(file.filename)) or "attachment",
         )
     return built.as_bytes()
 

@@ -48,11 +48,16 @@ class Part:
     @property
     def content_type(self) -> str:
         """Lower-case `type/subtype`; one that can't be read is no text (RFC 2045)."""
-        declared = self.first("content-type").strip(" \t;").lower()
-        found = _TYPE.match(declared)
-        if found and len(found[1]) <= limits.CONTENT_TYPE:
-            return found[1]
-        return "application/octet-stream" if declared else self.default_type
+        declared = self.first("content-type").strip(" \t;")
+        return safe_type(declared) if declared else self.default_type
+
+
+def safe_type(declared: str) -> str:
+    """Lower-case `type/subtype`, or the one that promises nothing."""
+    found = _TYPE.match(declared.lower())
+    if found and len(found[1]) <= limits.CONTENT_TYPE:
+        return found[1]
+    return "application/octet-stream"
 
 
 def _text(value: bytes) -> str:

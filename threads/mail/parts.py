@@ -39,14 +39,18 @@ def parameter(part: Part, header: str, name: str) -> str:
 
 
 def filename(part: Part) -> str:
+    """As it declares itself, made safe."""
+    name = parameter(part, "content-disposition", "filename")
+    return safe_name(name or parameter(part, "content-type", "name"))
+
+
+def safe_name(name: str) -> str:
     """A name that is safe to show and to save: no path, control or bidi trick.
 
     What remains may be empty.
     """
-    name = parameter(part, "content-disposition", "filename")
-    name = name or parameter(part, "content-type", "name")
-    name = after_slash(after_backslash(name))
-    name = _BIDI.sub("", name[: 4 * limits.FILENAME]).strip()
+    name = after_slash(after_backslash(name.replace("\x00", "")))
+    name = _BIDI.sub("", limits.clean_line(name, 4 * limits.FILENAME)).strip()
     if name in {".", ".."}:
         return ""
     if len(name) > limits.FILENAME:

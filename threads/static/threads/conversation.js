@@ -23,6 +23,30 @@
       }
     });
   }
+  for (const input of page.querySelectorAll("input[data-files]")) {
+    const list = page.querySelector(input.dataset.files);
+    const sizes = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
+    const megabytes = (bytes) => `${sizes.format(Math.max(bytes / 1e6, 0.1))} MB`;
+    const shown = () => {
+      const files = [...input.files];
+      const lines = files.map((file) => `${file.name} · ${megabytes(file.size)}`);
+      const total = files.reduce((sum, file) => sum + file.size, 0);
+      input.setCustomValidity(total > input.dataset.most ? input.dataset.tooMuch : "");
+      if (input.validationMessage) lines.push(input.validationMessage);
+      list.replaceChildren(...lines.map((line) => {
+        const item = document.createElement("li");
+        item.textContent = line;
+        return item;
+      }));
+      list.classList.toggle("mb-danger", Boolean(input.validationMessage));
+    };
+    // On the way down: Unfold's own listener looks for a text field of its widget.
+    input.parentNode.addEventListener("change", (event) => {
+      event.stopPropagation();
+      shown();
+    }, true);
+    shown();
+  }
   // A page out of the browser's store may be sent from again.
   window.addEventListener("pageshow", () => {
     for (const form of page.querySelectorAll("form[data-going]")) delete form.dataset.going;
