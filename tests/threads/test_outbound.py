@@ -74,7 +74,10 @@ def test_a_file_goes_along_under_a_safe_name_and_type(thread):
     assert to == ["klant@bedrijf.nl"]
     assert "Bcc" not in sent
     found = list(sent.iter_attachments())
-    assert [one.get_filename() for one in found] == ["xgnp.exe Bcc: x@y.nl", "bijlage"]
+    assert [one.get_filename() for one in found] == [
+        "xgnp.exe Bcc: x@y.nl",
+        "attachment",
+    ]
     assert {one.get_content_type() for one in found} == {"application/octet-stream"}
     assert [one.get_content() for one in found] == [b"<script>", b"\xff\n.\n"]
     kept = message.attachment_set.order_by("part")
