@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import BigIntegerField, Case, CharField, Value, When
+from django.db.models import Case, CharField, Value, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -430,15 +431,13 @@ class _Arrival:
                 default=Value(IngestRecord.State.DONE),
                 output_field=CharField(),
             ),
-            message_id=Case(
-                *(
-                    When(
-                        pk=record.pk,
-                        then=Value(m.pk if isinstance(m, Message) else m),
-                    )
+            message_id=RawSQL(  # noqa: S611 -- our own numbers
+                f"CASE id{' WHEN %s THEN %s' * len(fates)} END",
+                [
+                    number
                     for record, m, _ in fates
-                ),
-                output_field=BigIntegerField(),
+                    for number in (record.pk, m.pk if isinstance(m, Message) else m)
+                ],
             ),
             token=None,
             claimed_until=None,
