@@ -23,7 +23,7 @@ from threads.events import message_event, thread_event
 from threads.house import House
 from threads.lifecycle import set_status
 from threads.mail.addresses import normalise
-from threads.mail.parsed import Address, ParsedMail
+from threads.mail.parsed import ParsedMail
 from threads.matching import Card, Verdict
 from threads.models import (
     Attachment,
@@ -35,6 +35,7 @@ from threads.models import (
     Thread,
 )
 from threads.place import Place, move_rows
+from threads.reading import columns, person
 from webhooks import faults
 from webhooks.outbox import NewEvent, publish
 
@@ -79,7 +80,7 @@ class _Arrival:
         self.cards = [card_of(incoming.mail, house) for incoming in batch]
         keys = [incoming.mail.dedupe_key for incoming in batch]
         self.found: Candidates = candidates(mailbox, self.cards, keys, house)
-        senders = [person for i in batch for person in i.mail.from_]
+        senders = [sender for i in batch for sender in i.mail.from_]
         self.customers = Customers(
             mailbox.domain,
             [*senders, *filter(None, (customer_of(i.mail, house) for i in batch))],
@@ -141,6 +142,8 @@ class _Arrival:
         place.changed = True
         self._relate(card, place)
         automatic = mail.auto or mail.bulk or mail.bounce is not None
+        about = self.found.book.about(card)
+        message.about = about if automatic else ""
         if not automatic:
             thread.snoozed_until = None  # a person writes: it is awake
         if merged:
@@ -162,7 +165,7 @@ class _Arrival:
             events.append(
                 self._thread_news(message, actor, place, attachments, incoming)
             )
-        bounced = mail.bounce if self.found.book.cites_ours(card) else None
+        bounced = mail.bounce if about else None
         if bounced is not None:
             self.bounces.append(bounced)
         events.append(
@@ -256,8 +259,8 @@ class _Arrival:
         return min(reached, key=lambda place: place.age)
 
     def _begin(self, incoming: Incoming, *, is_new: bool) -> Place:
-        person = customer_of(incoming.mail, self.house)
-        address = person.address if person else ""
+        customer = customer_of(incoming.mail, self.house)
+        address = customer.address if customer else ""
         is_new = self.customers.meet(address) or is_new
         thread = Thread(
             mailbox=self.mailbox,
@@ -268,8 +271,8 @@ class _Arrival:
             updated_at=self.now,
         )
         place = Place(thread=thread, birth=len(self.places))
-        if person and normalise(address) not in self.house.own:
-            place.welcome([_person(person)])
+        if customer and normalise(address) not in self.house.own:
+            place.welcome([person(customer)])
         self.places.append(place)
         return place
 
@@ -286,16 +289,7 @@ class _Arrival:
             mailbox=self.mailbox,
             thread=place.thread,
             direction=Message.Direction.INBOUND,
-            dedupe_key=mail.dedupe_key,
             original_id=incoming.record.original_id,
-            message_id=mail.message_id,
-            sender=mail.sender,
-            addresses={
-                "from": [_person(a) for a in mail.from_],
-                "to": [_person(a) for a in mail.to],
-                "cc": [_person(a) for a in mail.cc],
-                "reply_to": [_person(a) for a in mail.reply_to],
-            },
             delivered_to=self.house.delivered_to(
                 [
                     *(a.address for a in (*mail.to, *mail.cc)),
@@ -303,26 +297,15 @@ class _Arrival:
                 ],
                 self.mailbox,
             ),
-            subject=mail.subject,
-            body_text=mail.body_text,
-            spans=mail.spans,
-            body_html=mail.body_html,
-            html_only=mail.html_only,
-            sent_at=mail.date,
             received_at=self.now,
             created_at=self.now,
-            auto=mail.auto,
-            bulk=mail.bulk,
-            bounce=mail.bounce,
-            authentication=mail.authentication,
             unverified_sender=card.leaf,
             imported=incoming.imported,
-            repaired=mail.repaired,
             message_id_reused=card.message_id in self.found.message_ids - {""},
             is_first=place.thread.message_count == 0,
-            defects=list(mail.defects),
             why_rule=verdict.rule,
             why_evidence=verdict.evidence[:500],
+            **columns(mail, self.house),
         )
         attachments += [
             Attachment(
@@ -350,7 +333,7 @@ class _Arrival:
 
     def _lent_people(self, mail: ParsedMail, card: Card) -> list[dict[str, str]]:
         everyone = (*mail.from_, *mail.reply_to, *mail.to, *mail.cc)
-        return [_person(a) for a in everyone if normalise(a.address) in card.lends]
+        return [person(a) for a in everyone if normalise(a.address) in card.lends]
 
     def _relate(self, card: Card, place: Place) -> None:
         """Threads that refer to each other without a link stay visible as related."""
@@ -448,7 +431,3 @@ class _Arrival:
         )
         if closed != len(fates):
             raise LostClaimError
-
-
-def _person(address: Address) -> dict[str, str]:
-    return {"address": address.address, "name": address.name}

@@ -16,6 +16,7 @@ from threads.place import Place
 
 _COLUMNS = (
     "pk",
+    "public_id",
     "direction",
     "via",
     "message_id",
@@ -47,7 +48,7 @@ def card_of(mail: ParsedMail, house: House) -> Card:
         "cc": [normalise(a.address) for a in mail.cc],
         "reply_to": [normalise(a.address) for a in mail.reply_to],
     }
-    about = (mail.bounce or {}).get("message_id", "")
+    about = (mail.bounce or mail.complaint or {}).get("message_id", "")
     return _card(
         message_id=mail.message_id,
         sender=mail.sender,
@@ -138,7 +139,12 @@ def _enter(
         if row["via"] != Message.Via.MAILBOX:
             addressed = frozenset(addresses.get("to", []) + addresses.get("cc", []))
             found.book.add_outgoing(
-                Outgoing(message_id=row["message_id"], addressed=addressed, place=place)
+                Outgoing(
+                    message_id=row["message_id"],
+                    public_id=row["public_id"],
+                    addressed=addressed,
+                    place=place,
+                )
             )
         return
     card = _card(

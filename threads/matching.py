@@ -66,6 +66,7 @@ class Outgoing:
     message_id: str
     addressed: frozenset[str]
     place: object = None
+    public_id: str = ""
 
 
 @dataclass(slots=True)
@@ -152,9 +153,10 @@ class Book:
                 found.evidence = "refers to mail that is not here"
         return found
 
-    def cites_ours(self, card: Card) -> bool:
-        """Whether it refers to a mail that we sent, addressed to its sender or not."""
-        return any(reference in self._outgoing for reference in card.references)
+    def about(self, card: Card) -> str:
+        """The mail of ours it refers to, addressed to its sender or not; "" is none."""
+        ours = (self._outgoing.get(reference) for reference in card.references)
+        return next((mail.public_id for mail in ours if mail), "")
 
     def cited(self, card: Card) -> Iterator[object]:
         """The places of the mails that `card` refers to, linked or not."""
