@@ -67,6 +67,11 @@ def why(message: Message) -> str:
     """The rule that placed it; the evidence names a Message-ID, or nothing."""
     found = _NAMED.search(message.why_evidence)
     evidence = {"id": found[1] if found else "?"}
+    if message.why_rule == "keyed" and "token" in message.why_evidence:
+        bears = _(
+            "It bears the token of our message %(id)s, which went to this sender."
+        )
+        return bears % evidence
     text = {
         "keyed": _("It answers our own message %(id)s, which went to this sender."),
         "leaf": _(
@@ -92,6 +97,10 @@ def why(message: Message) -> str:
 def _new(message: Message) -> str:
     if "not here" in message.why_evidence:
         return _("It began a thread: the message it refers to is not here.")
+    if "another subject" in message.why_evidence:
+        return _(
+            "It began a thread: its subject is another than that of what it answers."
+        )
     if "vouch" in message.why_evidence:
         return _(
             "It began a thread: it refers to a message whose sender does not vouch for"

@@ -45,6 +45,12 @@ class House:
     def domains(self) -> set[str]:
         return {address.rpartition("@")[2] for address in self.ours}
 
+    def plain(self, address: str) -> str:
+        """To compare: this mailbox's own addresses without what follows their `+`."""
+        address = normalise(address)
+        bare = without_extension(address)
+        return bare if bare in self.own else address
+
     def is_ours(self, address: str) -> bool:
         plain = normalise(address)
         return bool({plain, without_extension(plain)} & self.ours)

@@ -12,6 +12,8 @@ from threads.mail.addresses import normalise
 from threads.mail.parsed import Address
 
 _EVIDENCE = 200
+# A mail is from one person; whoever names a thousand is no more dangerous for it.
+_MOST = 5
 _ADDRESS = re.compile(r"[^\s<>@()\[\]\",;:]{1,64}@[\w.-]{1,253}")
 # Controls, marks and blanks of no width: what the eye can't see in a name.
 _HIDDEN = re.compile(
@@ -50,7 +52,7 @@ def warnings(
     [('display_name_address', 'ceo@shop.nl'), ('display_name_domain', 'shop.nl')]
     """
     found: dict[Warning_, None] = {}
-    for person in from_:
+    for person in tuple(from_)[:_MOST]:
         for code, evidence in _of(person, names, domains):
             found[code, limits.clean_line(evidence, _EVIDENCE)] = None
     return list(found)
@@ -74,14 +76,16 @@ def _of(
     yield from (
         ("display_name_mailbox", name)
         for name in names
-        if name.casefold() not in _COMMON_NAMES and _says(lower, name.casefold())
+        if name.strip()
+        and name.casefold() not in _COMMON_NAMES
+        and _says(lower, name.casefold())
     )
     yield from _domain(person.address.rpartition("@")[2], domains)
 
 
 def _says(shown: str, name: str) -> bool:
     """Whether a name stands in it, as words of its own."""
-    return bool(name) and bool(
+    return name in shown and bool(
         re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", shown)
     )
 
