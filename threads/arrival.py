@@ -110,6 +110,9 @@ class _Arrival:
         for incoming, card in zip(self.batch, self.cards, strict=True):
             key = incoming.mail.dedupe_key
             twin = self.found.stored.get(key) or self.messages.get(key)
+            if twin is None and card.by_hand:
+                # A reply of ours, as a server altered it that keeps what it sends.
+                twin = self.found.ours.get(card.message_id)
             if twin is not None:
                 tally.duplicates += 1
                 fates.append((incoming.record, twin, IngestRecord.State.DUPLICATE))

@@ -39,6 +39,8 @@ class Candidates:
     book: Book
     # dedupe_key → the stored message's primary key.
     stored: dict[str, int] = field(default_factory=dict)
+    # Message-ID → primary key of the mails of ours among them.
+    ours: dict[str, int] = field(default_factory=dict)
     # Message-IDs in use, to flag their reuse.
     message_ids: set[str] = field(default_factory=set)
     places: dict[int, Place] = field(default_factory=dict)
@@ -153,6 +155,7 @@ def _enter(
     # as any mail does, and is no key.
     by_hand = row["via"] == Message.Via.MAILBOX
     if row["direction"] == Message.Direction.OUTBOUND and not by_hand:
+        found.ours[row["message_id"]] = row["pk"]
         addressed = frozenset(addresses.get("to", []) + addresses.get("cc", []))
         found.book.add_outgoing(
             Outgoing(

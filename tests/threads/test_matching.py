@@ -349,16 +349,23 @@ def test_a_strict_mailbox_gives_the_stranger_a_thread_of_his_own():
 
 PEOPLE = ("klant@x.nl", "collega@x.nl", "dief@y.nl", "")
 IDS = ("a", "b", "c", "d", "e", "unseen", "ours1", "ours2")
-SENT = [outgoing("ours1", "klant@x.nl"), outgoing("ours2", "collega@x.nl")]
+SENT = [
+    outgoing("ours1", "klant@x.nl", token="t"),
+    outgoing("ours2", "collega@x.nl", token="u"),
+]
 
 some_mail = st.builds(
-    lambda sender, references, cc, auth, message_id: {
+    lambda sender, references, cc, auth, message_id, keys, subject: {
         "sender": sender,
         "references": references,
         "cc": cc,
         "auth": auth,
         "message_id": message_id,
+        "keys": keys,
+        "subject": subject,
     },
+    keys=st.lists(st.sampled_from("tu"), max_size=1),
+    subject=st.sampled_from(["Vraag", "Re: vraag", "Anders", ""]),
     sender=st.sampled_from(PEOPLE),
     references=st.lists(st.sampled_from(IDS), max_size=3),
     cc=st.lists(st.sampled_from(PEOPLE[:3]), max_size=2).map(tuple),
@@ -376,18 +383,21 @@ def built(drawn):
             cc=one["cc"],
             auth=one["auth"],
             message_id=one["message_id"],
+            keys=one["keys"],
+            subject=one["subject"],
         )
         for number, one in enumerate(drawn)
     ]
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(some_mail, min_size=2, max_size=5))
-def test_every_order_of_a_small_set_gives_the_same_threads(drawn):
+@given(st.lists(some_mail, min_size=2, max_size=5), st.booleans(), st.booleans())
+def test_every_order_of_a_small_set_gives_the_same_threads(drawn, strict, by_subject):
     mails = built(drawn)
-    expected = threads(mails, SENT)
+    options = {"strict": strict, "by_subject": by_subject}
+    expected = threads(mails, SENT, **options)
     for order in permutations(mails):
-        assert threads(order, SENT) == expected
+        assert threads(order, SENT, **options) == expected
 
 
 @settings(max_examples=100, deadline=None)

@@ -161,6 +161,18 @@ def test_what_lies_in_a_sent_folder_went_out(source, maildir, sent_folder, inges
     assert broken() == []
 
 
+def test_our_reply_in_the_sent_folder_is_the_reply_and_no_second_one(
+    answered, sent_folder, ingest
+):
+    _message, raw = answered()
+    assert raw.count(b"\r\n\r\n") > 1
+    altered = raw.replace(b"Ja.", b"Ja!").replace(b"Subject: Re:", b"Subject: RE:")
+    sent_folder.deliver(b"X-Kept-By: server\r\n" + altered)
+    ingest()
+    assert Message.objects.count() == 2
+    assert broken() == []
+
+
 def test_a_team_member_who_answers_with_us_in_copy_is_known(
     source, maildir, ingest, anna, mailbox
 ):
