@@ -46,7 +46,7 @@ def flags(message: Message) -> list[tuple[str, str, str]]:
             )
         )
     if odd := explanation.warnings(message):
-        found.append(("warn", _("odd sender"), " ".join(odd)))
+        found.append(("warn", _("odd sender"), " · ".join(odd)))
     return found
 
 
