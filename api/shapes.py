@@ -108,6 +108,13 @@ _BOUNCE = _object(
     action=_TEXT,
     status=_TEXT,
 )
+_COMPLAINT = _object(
+    "What a feedback report says (RFC 5965).",
+    message_id={**_TEXT, "description": "The mail that somebody did not want."},
+    type={**_TEXT, "examples": ["abuse", "fraud", "opt-out"]},
+    recipient=_TEXT,
+    agent=_TEXT,
+)
 _TOLD_FIELDS: JSON = {
     "id": _ID,
     "thread_id": _ID,
@@ -126,6 +133,24 @@ _TOLD_FIELDS: JSON = {
     "auto": _FLAG,
     "bulk": _FLAG,
     "bounce": _or_null(_BOUNCE),
+    "complaint": _or_null(_COMPLAINT),
+    "about_id": _or_null(
+        {**_ID, "description": "Our mail that a report or automatic answer is about."}
+    ),
+    "reasons": _list(
+        _object(
+            "What speaks for a verdict, as it stands in the mail.",
+            verdict={**_TEXT, "examples": ["auto", "bulk"]},
+            evidence={**_TEXT, "examples": ["Auto-Submitted: auto-replied"]},
+        )
+    ),
+    "warnings": _list(
+        _object(
+            "What is odd about the sender's name or domain.",
+            code={**_TEXT, "examples": ["display_name_address", "lookalike_domain"]},
+            evidence=_TEXT,
+        )
+    ),
     "authentication": _one_of(["pass", "fail", "unknown"]),
     "unverified_sender": _FLAG,
     "via": _one_of(Message.Via.values),

@@ -6,7 +6,7 @@ and its reply, stored by two writers, meet.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -31,11 +31,15 @@ from threads.models import (
     IngestRecord,
     Mailbox,
     Message,
+    Recipient,
     Reference,
     Tag,
     Thread,
+    User,
 )
 from threads.place import Place, move_rows
+from threads.reading import columns, person
+from threads.serializers import LIST_LIMIT
 from webhooks import faults
 from webhooks.outbox import NewEvent, publish
 
@@ -50,6 +54,8 @@ class Incoming:
     mail: ParsedMail
     imported: bool = False
     silent: bool = False
+    # It lay where the team's own mail programs keep what they sent.
+    sent: bool = False
 
 
 @dataclass(slots=True)
@@ -75,15 +81,18 @@ class _Arrival:
     ) -> None:
         self.mailbox = mailbox
         self.house = house
-        self.batch = batch
+        self.batch = batch = [_vouched(incoming) for incoming in batch]
         self.now = timezone.now()
         self.cards = [card_of(incoming.mail, house) for incoming in batch]
+        for incoming, card in zip(batch, self.cards, strict=True):
+            if self._is_by_hand(incoming, card):
+                card.send_by_hand()
         keys = [incoming.mail.dedupe_key for incoming in batch]
         self.found: Candidates = candidates(mailbox, self.cards, keys, house)
-        senders = [person for i in batch for person in i.mail.from_]
+        senders = [sender for i in batch for sender in i.mail.from_]
         self.customers = Customers(
             mailbox.domain,
-            [*senders, *filter(None, (customer_of(i.mail, house) for i in batch))],
+            [*senders, *filter(None, map(self._customer, batch, self.cards))],
             self.now,
         )
         self.places: list[Place] = list(self.found.places.values())
@@ -94,6 +103,7 @@ class _Arrival:
         self.references: list[Reference] = []
         self.events: list[NewEvent] = []
         self.bounces: list[dict[str, Any]] = []
+        self.recipients: list[Recipient] = []
 
     def write(self, token: UUID) -> Stored:
         tally = Stored()
@@ -101,6 +111,9 @@ class _Arrival:
         for incoming, card in zip(self.batch, self.cards, strict=True):
             key = incoming.mail.dedupe_key
             twin = self.found.stored.get(key) or self.messages.get(key)
+            if twin is None and card.by_hand:
+                # A reply of ours, as a server altered it that keeps what it sends.
+                twin = self.found.ours.get(card.message_id)
             if twin is not None:
                 tally.duplicates += 1
                 fates.append((incoming.record, twin, IngestRecord.State.DUPLICATE))
@@ -130,11 +143,19 @@ class _Arrival:
             id=card.sender,
             name=mail.from_[0].name if mail.from_ else "",
         )
-        is_new = bool(mail.from_) and self.customers.meet(mail.from_[0].address)
+        by_hand = self._is_by_hand(incoming, card)
+        is_new = (
+            not by_hand
+            and bool(mail.from_)
+            and self.customers.meet(mail.from_[0].address)
+        )
         place, merged = self._place_for(card, verdict, incoming, is_new=is_new)
         thread = place.thread
         message = self._message(incoming, card, verdict, place, attachments)
-        if not card.leaf:
+        if by_hand:
+            actor = replace(actor, type="user")
+            place.welcome(self._send_by_hand(message, mail, card))
+        elif not card.leaf:
             place.welcome(self._lent_people(mail, card))
         thread.message_count += 1
         thread.last_message_at = thread.updated_at = self.now
@@ -142,7 +163,9 @@ class _Arrival:
         place.changed = True
         self._relate(card, place)
         automatic = mail.auto or mail.bulk or mail.bounce is not None
-        if not automatic:
+        about = self.found.book.about(card)
+        message.about = about if automatic else ""
+        if not automatic and not by_hand:
             thread.snoozed_until = None  # a person writes: it is awake
         if merged:
             events.append(
@@ -150,7 +173,7 @@ class _Arrival:
                     "thread.merged",
                     thread,
                     actor=SYSTEM,
-                    newest_inbound=message,
+                    newest_inbound=None if by_hand else message,
                     changes=merged,
                     tags=place.tags,
                     attachments=attachments,
@@ -158,17 +181,19 @@ class _Arrival:
                 )
             )
         if message.is_first or (
-            thread.status == Thread.Status.CLOSED and not automatic
+            thread.status == Thread.Status.CLOSED and not automatic and not by_hand
         ):
             events.append(
                 self._thread_news(message, actor, place, attachments, incoming)
             )
-        bounced = mail.bounce if self.found.book.cites_ours(card) else None
+        bounced = mail.bounce if about else None
+        kind = "message.sent" if by_hand else "message.received"
         if bounced is not None:
             self.bounces.append(bounced)
+            kind = "message.bounced"
         events.append(
             message_event(
-                "message.received" if bounced is None else "message.bounced",
+                kind,
                 message,
                 actor=actor,
                 tags=place.tags,
@@ -203,7 +228,7 @@ class _Arrival:
             kind,
             place.thread,
             actor=actor,
-            newest_inbound=message,
+            newest_inbound=None if message.via == Message.Via.MAILBOX else message,
             changes=changes,
             tags=place.tags,
             attachments=attachments,
@@ -227,7 +252,7 @@ class _Arrival:
             return verdict.leaf_of.standing(), {}
         reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
         if not reached:
-            return self._begin(incoming, is_new=is_new), {}
+            return self._begin(incoming, card, is_new=is_new), {}
         if any(place.cut_from(reached) for place in reached):
             verdict.evidence += "; the threads that it reaches were split"
             return self._side(card, reached), {}
@@ -256,10 +281,11 @@ class _Arrival:
                 return cited.standing()
         return min(reached, key=lambda place: place.age)
 
-    def _begin(self, incoming: Incoming, *, is_new: bool) -> Place:
-        person = customer_of(incoming.mail, self.house)
-        address = person.address if person else ""
-        is_new = self.customers.meet(address) or is_new
+    def _begin(self, incoming: Incoming, card: Card, *, is_new: bool) -> Place:
+        customer = self._customer(incoming, card)
+        address = customer.address if customer else ""
+        if not self._is_by_hand(incoming, card):
+            is_new = self.customers.meet(address) or is_new
         thread = Thread(
             mailbox=self.mailbox,
             subject=incoming.mail.subject,
@@ -269,8 +295,8 @@ class _Arrival:
             updated_at=self.now,
         )
         place = Place(thread=thread, birth=len(self.places))
-        if person and normalise(address) not in self.house.own:
-            place.welcome([_person(person)])
+        if customer and normalise(address) not in self.house.own:
+            place.welcome([person(customer)])
         self.places.append(place)
         return place
 
@@ -287,16 +313,7 @@ class _Arrival:
             mailbox=self.mailbox,
             thread=place.thread,
             direction=Message.Direction.INBOUND,
-            dedupe_key=mail.dedupe_key,
             original_id=incoming.record.original_id,
-            message_id=mail.message_id,
-            sender=mail.sender,
-            addresses={
-                "from": [_person(a) for a in mail.from_],
-                "to": [_person(a) for a in mail.to],
-                "cc": [_person(a) for a in mail.cc],
-                "reply_to": [_person(a) for a in mail.reply_to],
-            },
             delivered_to=self.house.delivered_to(
                 [
                     *(a.address for a in (*mail.to, *mail.cc)),
@@ -304,26 +321,15 @@ class _Arrival:
                 ],
                 self.mailbox,
             ),
-            subject=mail.subject,
-            body_text=mail.body_text,
-            spans=mail.spans,
-            body_html=mail.body_html,
-            html_only=mail.html_only,
-            sent_at=mail.date,
             received_at=self.now,
             created_at=self.now,
-            auto=mail.auto,
-            bulk=mail.bulk,
-            bounce=mail.bounce,
-            authentication=mail.authentication,
             unverified_sender=card.leaf,
             imported=incoming.imported,
-            repaired=mail.repaired,
             message_id_reused=card.message_id in self.found.message_ids - {""},
             is_first=place.thread.message_count == 0,
-            defects=list(mail.defects),
             why_rule=verdict.rule,
             why_evidence=verdict.evidence[:500],
+            **columns(mail, self.house),
         )
         attachments += [
             Attachment(
@@ -349,9 +355,61 @@ class _Arrival:
         ]
         return message
 
+    # --- What the team sent with a mail program -----------------------------------
+
+    def _is_by_hand(self, incoming: Incoming, card: Card) -> bool:
+        """Whether a team member sent it with a mail program, to somebody outside.
+
+        The sender is proven, or it lay in a Sent folder. Bounces and the like never;
+        nor what our own addresses send otherwise, for strangers write contact forms.
+        """
+        mail = incoming.mail
+        ours = incoming.sent or (card.staff and mail.authentication == "pass")
+        program = mail.auto or mail.bulk or mail.bounce is not None
+        return bool(ours and card.sender and not program and self._outside(mail))
+
+    def _outside(self, mail: ParsedMail) -> list[Address]:
+        """Whom it was sent to, beyond us."""
+        everybody = {normalise(a.address): a for a in (*mail.cc, *mail.to)}
+        return [
+            one
+            for address, one in reversed(everybody.items())
+            if address
+            and address not in self.house.staff
+            and not self.house.is_ours(address)
+        ]
+
+    def _customer(self, incoming: Incoming, card: Card) -> Address | None:
+        """Who writes; of what we sent, the first it was sent to."""
+        if self._is_by_hand(incoming, card):
+            to = [a for a in incoming.mail.to if a in self._outside(incoming.mail)]
+            return (to or self._outside(incoming.mail))[0]
+        return customer_of(incoming.mail, self.house)
+
+    def _send_by_hand(
+        self, message: Message, mail: ParsedMail, card: Card
+    ) -> list[dict[str, str]]:
+        """Outbound, and sent already; with it, whom it brings into the thread."""
+        message.direction = Message.Direction.OUTBOUND
+        message.via = Message.Via.MAILBOX
+        message.status = Message.Status.SENT
+        message.author = User.objects.filter(email=card.sender).first()
+        message.actor = {"type": "user", "id": card.sender, "name": ""}
+        message.envelope_from = card.sender
+        message.delivered_to = self._outside(mail)[0].address
+        self.recipients += [
+            Recipient(
+                message=message,
+                address=normalise(one.address),
+                state=Recipient.State.SENT,
+            )
+            for one in self._outside(mail)[:LIST_LIMIT]
+        ]
+        return [person(one) for one in self._outside(mail)]
+
     def _lent_people(self, mail: ParsedMail, card: Card) -> list[dict[str, str]]:
         everyone = (*mail.from_, *mail.reply_to, *mail.to, *mail.cc)
-        return [_person(a) for a in everyone if normalise(a.address) in card.lends]
+        return [person(a) for a in everyone if normalise(a.address) in card.lends]
 
     def _relate(self, card: Card, place: Place) -> None:
         """Threads that refer to each other without a link stay visible as related."""
@@ -375,6 +433,7 @@ class _Arrival:
         Message.objects.bulk_create(messages)
         Reference.objects.bulk_create(self.references)
         Attachment.objects.bulk_create(self.attachments)
+        Recipient.objects.bulk_create(self.recipients)
         self._save_threads()
 
     def _save_threads(self) -> None:
@@ -449,5 +508,9 @@ class _Arrival:
             raise LostClaimError
 
 
-def _person(address: Address) -> dict[str, str]:
-    return {"address": address.address, "name": address.name}
+def _vouched(incoming: Incoming) -> Incoming:
+    """What lies in a Sent folder needs no server to vouch for it."""
+    if not incoming.sent:
+        return incoming
+    mail = replace(incoming.mail, authentication="pass")
+    return replace(incoming, mail=mail)

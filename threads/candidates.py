@@ -1,25 +1,29 @@
 """The stored mails that a batch may link to, in three set queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
 
 from threads.house import House
-from threads.mail.addresses import normalise
 from threads.mail.parsed import ParsedMail
-from threads.matching import Book, Card, Outgoing, lent, nearest_references
+from threads.mail.tokens import in_address, in_text
+from threads.matching import Book, Card, Outgoing, lent, nearest_references, topic
 from threads.models import Mailbox, Message, Reference, Thread, ThreadLink
 from threads.place import Place
 
+_ADDRESSES_ASKED = 100
 _COLUMNS = (
     "pk",
+    "public_id",
     "direction",
     "via",
     "message_id",
     "dedupe_key",
+    "token_key",
+    "auto",
     "sender",
     "addresses",
     "subject",
@@ -35,6 +39,8 @@ class Candidates:
     book: Book
     # dedupe_key → the stored message's primary key.
     stored: dict[str, int] = field(default_factory=dict)
+    # Message-ID → primary key of the mails of ours among them.
+    ours: dict[str, int] = field(default_factory=dict)
     # Message-IDs in use, to flag their reuse.
     message_ids: set[str] = field(default_factory=set)
     places: dict[int, Place] = field(default_factory=dict)
@@ -42,13 +48,12 @@ class Candidates:
 
 def card_of(mail: ParsedMail, house: House) -> Card:
     addresses = {
-        "from": [mail.sender] if mail.sender else [],
-        "to": [normalise(a.address) for a in mail.to],
-        "cc": [normalise(a.address) for a in mail.cc],
-        "reply_to": [normalise(a.address) for a in mail.reply_to],
+        "to": [house.plain(a.address) for a in mail.to],
+        "cc": [house.plain(a.address) for a in mail.cc],
+        "reply_to": [house.plain(a.address) for a in mail.reply_to],
     }
-    about = (mail.bounce or {}).get("message_id", "")
-    return _card(
+    about = (mail.bounce or mail.complaint or {}).get("message_id", "")
+    card = _card(
         message_id=mail.message_id,
         sender=mail.sender,
         addresses=addresses,
@@ -56,10 +61,22 @@ def card_of(mail: ParsedMail, house: House) -> Card:
             [*([about] if about else []), *mail.in_reply_to], mail.references
         ),
         subject=mail.subject,
+        auto=mail.auto,
         sent_at=mail.date,
         authentication=mail.authentication,
         house=house,
     )
+    card.keys = tuple(dict.fromkeys(_keys(mail, house)))
+    return card
+
+
+def _keys(mail: ParsedMail, house: House) -> Iterator[str]:
+    """The tokens that it bears: in an address of this mailbox, then in its text."""
+    addresses = [*(a.address for a in (*mail.to, *mail.cc)), *mail.delivered_to]
+    for address in addresses[:_ADDRESSES_ASKED]:
+        if house.plain(address) in house.own and (token := in_address(address)):
+            yield token
+    yield from in_text(mail.body_text)
 
 
 def candidates(
@@ -69,17 +86,17 @@ def candidates(
     cards = list(cards)
     ids = {card.message_id for card in cards} - {""}
     ids.update(reference for card in cards for reference in card.references)
-    named = list(
-        Message.objects.filter(
-            Q(message_id__in=ids) | Q(dedupe_key__in=list(dedupe_keys)),
-            mailbox=mailbox,
-        ).values(*_COLUMNS)
-    )
+    keys = {key for card in cards for key in card.keys}
+    which = Q(message_id__in=ids) | Q(dedupe_key__in=list(dedupe_keys))
+    if keys:
+        which |= Q(token_key__in=keys)
+    named = list(Message.objects.filter(which, mailbox=mailbox).values(*_COLUMNS))
     citing = list(
         Reference.objects.filter(
+            Q(message__direction=Message.Direction.INBOUND)
+            | Q(message__via=Message.Via.MAILBOX),
             mailbox=mailbox,
             referenced__in=ids,
-            message__direction=Message.Direction.INBOUND,
         ).values("referenced", *(f"message__{name}" for name in _COLUMNS))
     )
     rows = {row["pk"]: row for row in named}
@@ -89,10 +106,11 @@ def candidates(
         rows.setdefault(
             row["message__pk"], {name: row[f"message__{name}"] for name in _COLUMNS}
         )
-    found = Candidates(Book(strict=mailbox.strict))
+    found = Candidates(Book(strict=mailbox.strict, by_subject=mailbox.by_subject))
     found.places = _locked_places({row["thread_id"] for row in rows.values()})
     _cut(found.places)
-    for row in rows.values():
+    # The newest first, as tokens name them.
+    for row in sorted(rows.values(), key=lambda row: -row["pk"]):
         found.stored[row["dedupe_key"]] = row["pk"]
         found.message_ids.add(row["message_id"])
         _enter(found, row, tuple(cites[row["pk"]]), house)
@@ -129,17 +147,26 @@ def _enter(
     found: Candidates, row: dict[str, Any], cites: tuple[str, ...], house: House
 ) -> None:
     addresses = {
-        kind: [normalise(person["address"]) for person in people]
+        kind: [house.plain(person["address"]) for person in people]
         for kind, people in row["addresses"].items()
     }
     place = found.places[row["thread_id"]]
-    if row["direction"] == Message.Direction.OUTBOUND:
-        # A team member's own mail (via mailbox) has an id that others may know.
-        if row["via"] != Message.Via.MAILBOX:
-            addressed = frozenset(addresses.get("to", []) + addresses.get("cc", []))
-            found.book.add_outgoing(
-                Outgoing(message_id=row["message_id"], addressed=addressed, place=place)
+    # A team member's own mail (via mailbox) has an id that others may know: it links
+    # as any mail does, and is no key.
+    by_hand = row["via"] == Message.Via.MAILBOX
+    if row["direction"] == Message.Direction.OUTBOUND and not by_hand:
+        found.ours[row["message_id"]] = row["pk"]
+        addressed = frozenset(addresses.get("to", []) + addresses.get("cc", []))
+        found.book.add_outgoing(
+            Outgoing(
+                message_id=row["message_id"],
+                public_id=row["public_id"],
+                token=row["token_key"] or "",
+                topic=topic(row["subject"]),
+                addressed=addressed,
+                place=place,
             )
+        )
         return
     card = _card(
         message_id=row["message_id"],
@@ -147,11 +174,14 @@ def _enter(
         addresses=addresses,
         references=cites,
         subject=row["subject"],
+        auto=row["auto"],
         sent_at=row["sent_at"],
         authentication=row["authentication"],
         house=house,
     )
     card.leaf = row["unverified_sender"]
+    if by_hand:
+        card.send_by_hand()
     card.place = place
     found.book.add(card)
 
@@ -163,6 +193,7 @@ def _card(
     addresses: dict[str, list[str]],
     references: tuple[str, ...],
     subject: str,
+    auto: bool,
     sent_at: object,
     authentication: str,
     house: House,
@@ -182,6 +213,8 @@ def _card(
             ours=house.own,
         ),
         references=references,
+        # An automatic mail's subject is its program's.
+        topic="" if auto else topic(subject),
         visible=(sender, tuple(reply_to), tuple(to), tuple(cc), subject, sent_at),
         refuted=authentication == "fail",
         staff=authentication == "pass" and sender in house.staff,

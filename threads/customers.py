@@ -8,7 +8,10 @@ from threads.mail.addresses import normalise
 from threads.mail.parsed import Address, ParsedMail
 from threads.models import Customer
 
-_NO_REPLY = ("no-reply", "noreply", "no_reply", "donotreply", "do-not-reply")
+_NO_REPLY = (
+    *("no-reply", "noreply", "no_reply", "donotreply", "do-not-reply", "do_not_reply"),
+    *("niet-beantwoorden", "nietbeantwoorden", "geen-antwoord"),
+)
 
 
 def is_no_reply(address: str) -> bool:
@@ -16,10 +19,14 @@ def is_no_reply(address: str) -> bool:
 
 
 def customer_of(mail: ParsedMail, house: House) -> Address | None:
-    """From; for a contact form (From of ours or no-reply) the outside Reply-To."""
+    """From; for a contact form the outside Reply-To.
+
+    A contact form is from us, from no-reply, or from a program that answers nobody.
+    """
     sender = next((a for a in mail.from_ if normalise(a.address)), None)
     plain = normalise(sender.address) if sender else ""
-    if not plain or plain in house.ours or is_no_reply(plain):
+    program = mail.auto and not (mail.bulk or mail.bounce or mail.in_reply_to)
+    if not plain or plain in house.ours or is_no_reply(plain) or program:
         for person in mail.reply_to:
             if (address := normalise(person.address)) and address not in house.ours:
                 return person

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Value
+
 from threads.mail.addresses import normalise
 from threads.models import Alias, Mailbox, User
 
@@ -16,6 +18,8 @@ class House:
     # Every address of ours.
     ours: frozenset[str]
     staff: frozenset[str]
+    # What our mailboxes are called.
+    names: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, mailbox: Mailbox) -> "House":
@@ -25,15 +29,27 @@ class House:
     @classmethod
     def with_team(cls, mailbox: Mailbox, team: Iterable[str]) -> "House":
         """The same for who has read the team's addresses: one statement."""
-        aliases = Alias.objects.order_by().values_list("mailbox_id", "address")
-        mailboxes = Mailbox.objects.order_by().values_list("pk", "address")
+        unnamed = Alias.objects.order_by().annotate(called=Value(""))
+        aliases = unnamed.values_list("mailbox_id", "address", "called")
+        mailboxes = Mailbox.objects.order_by().values_list("pk", "address", "name")
         named = list(aliases.union(mailboxes, all=True))
-        own = {address for pk, address in named if pk == mailbox.pk}
+        own = {address for pk, address, _ in named if pk == mailbox.pk}
         return cls(
             own=frozenset({mailbox.address, *own}),
-            ours=frozenset(address for _, address in named),
+            ours=frozenset(address for _, address, _ in named),
             staff=frozenset(normalise(email) for email in team) - {""},
+            names=frozenset(name for _, _, name in named) - {""},
         )
+
+    @property
+    def domains(self) -> set[str]:
+        return {address.rpartition("@")[2] for address in self.ours}
+
+    def plain(self, address: str) -> str:
+        """To compare: this mailbox's own addresses without what follows their `+`."""
+        address = normalise(address)
+        bare = without_extension(address)
+        return bare if bare in self.own else address
 
     def is_ours(self, address: str) -> bool:
         plain = normalise(address)

@@ -356,7 +356,13 @@ class _Pass:
                 ),
             )
             return None
-        return Incoming(record, mail, imported=self.imported, silent=record.silent)
+        return Incoming(
+            record,
+            mail,
+            imported=self.imported,
+            silent=record.silent,
+            sent=self.source.sent,
+        )
 
     def _store(self, batch: Sequence[Incoming]) -> None:
         """All in one, or one by one; what can't be stored is set aside."""

@@ -247,7 +247,7 @@ def _people(message: Message, house: House) -> Iterable[dict[str, str]]:
         return []
 
     def plain(kind: str) -> list[str]:
-        return [normalise(person["address"]) for person in people.get(kind, [])]
+        return [house.plain(person["address"]) for person in people.get(kind, [])]
 
     lends = lent(
         sender=message.sender,

@@ -3,9 +3,10 @@
 Inside one mailbox, threads are the connected components of these links, so the same
 set of mails gives the same threads in whatever order it arrives:
 
-(a) keyed: it refers to mail of ours, by the random Message-ID we generated, and that
-    mail was addressed to its sender. Referring without having been addressed makes a
-    leaf: shown in the thread, flagged, and without any influence on it.
+(a) keyed: it refers to mail of ours, by the random Message-ID or the token that we
+    generated, and that mail was addressed to its sender. Referring without having
+    been addressed makes a leaf: shown in the thread, flagged, and without any
+    influence on it.
 (b) reference: one refers to the other, its sender is among the people the other
     lends, and it is addressed to the other's sender or comes from him.
 (c) shared: both refer to the same id, seen or not, and each one's sender is among the
@@ -17,6 +18,7 @@ lends only its own sender; a refuted one lends nobody and joins nothing. Address
 our own are never lent. Subjects prove nothing.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +28,14 @@ Rule = Literal["new", "keyed", "leaf", "reference", "shared", "twin"]
 
 # A mail may cite thousands of ids; the nearest and the oldest few decide.
 REFERENCES_KEPT = 20
+_LONGEST_SUBJECT = 998
+_PREFIX = re.compile(r"([a-zéö]{1,8})\s?([\[(]\d{1,3}[\])])?\s?[:：]\s*")
+_PREFIXES = frozenset(
+    {
+        "re", "aw", "antw", "antwoord", "betr", "sv", "vs", "odp", "fw", "fwd",
+        "doorst", "wg", "tr", "rv", "rép", "réf", "i", "enc", "vl", "vb", "ynt",
+    }
+)  # fmt: skip
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -42,11 +52,17 @@ class Card:
     addressed: frozenset[str]
     lends: frozenset[str]
     references: tuple[str, ...]
+    # Tokens of ours that it bears, in an address of ours or in its text.
+    keys: tuple[str, ...] = ()
+    # What its subject is about; "" for what has none of its own.
+    topic: str = ""
     # From, Reply-To, To, Cc, Subject and Date, compared as one.
     visible: tuple[object, ...]
     refuted: bool = False
     # A team member whose address is proven counts as lent by everybody.
     staff: bool = False
+    # A team member sent it with a mail program.
+    by_hand: bool = False
     leaf: bool = False
     place: object = None
 
@@ -55,17 +71,38 @@ class Card:
         """Whether rules (b) to (d) apply at all."""
         return bool(self.sender) and not self.refuted and not self.leaf
 
+    def send_by_hand(self) -> None:
+        """We sent it by mail program: admitted everywhere, it lends whom it went to.
+
+        Not its sender: whoever only bears that name must not be admitted by it.
+        """
+        self.staff = self.by_hand = True
+        self.lends -= {self.sender}
+
+    def answers(self, mail: "Outgoing") -> bool:
+        """Whether a mail of ours that it refers to lets it in.
+
+        What the team sent by hand repeats the references of whom it answers, and those
+        may lie: it must go to somebody who had that mail.
+        """
+        if self.by_hand:
+            return not mail.addressed.isdisjoint(self.addressed)
+        return self.staff or self.sender in mail.addressed
+
     def admitted_by(self, other: "Card") -> bool:
         return self.staff or self.sender in other.lends
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Outgoing:
-    """A mail of ours, known by the Message-ID that we generated."""
+    """A mail of ours, known by the Message-ID and the token that we generated."""
 
     message_id: str
     addressed: frozenset[str]
+    token: str = ""
+    topic: str = ""
     place: object = None
+    public_id: str = ""
 
 
 @dataclass(slots=True)
@@ -96,6 +133,18 @@ def nearest_references(
     return tuple(ordered)
 
 
+def topic(subject: str) -> str:
+    """A subject without what answering and forwarding put before it.
+
+    >>> topic("AW: Re[2]:  Vraag over  factuur") == topic("FW: vraag over factuur")
+    True
+    """
+    plain = " ".join(subject[:_LONGEST_SUBJECT].casefold().split())
+    while (found := _PREFIX.match(plain)) and found[1] in _PREFIXES:
+        plain = plain[found.end() :]
+    return plain
+
+
 def lent(
     *,
     sender: str,
@@ -121,14 +170,19 @@ def lent(
 class Book:
     """The mails of one mailbox that a batch may link to, found by id."""
 
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(self, *, strict: bool = False, by_subject: bool = False) -> None:
         self.strict = strict
+        # A changed subject begins a thread, whatever else links two mails.
+        self.by_subject = by_subject
+        self._tokens: defaultdict[str, list[Outgoing]] = defaultdict(list)
         self._outgoing: dict[str, Outgoing] = {}
         self._named: defaultdict[str, list[Card]] = defaultdict(list)
         self._citing: defaultdict[str, list[Card]] = defaultdict(list)
 
     def add_outgoing(self, mail: Outgoing) -> None:
         self._outgoing[mail.message_id] = mail
+        if mail.token:
+            self._tokens[mail.token].append(mail)
 
     def add(self, card: Card) -> None:
         if card.message_id:
@@ -146,21 +200,23 @@ class Book:
                 found.places.append(other.place)
                 if found.rule == "new":
                     found.rule, found.evidence = rule, evidence
-        if found.rule == "new" and card.references:
+        if found.rule == "new" and self._has_another_subject(card):
+            found.evidence = "has another subject than what it refers to"
+        elif found.rule == "new" and card.references:
             found.evidence = "refers to mail that does not vouch for its sender"
             if not any(self._known(r) for r in card.references):
                 found.evidence = "refers to mail that is not here"
         return found
 
-    def cites_ours(self, card: Card) -> bool:
-        """Whether it refers to a mail that we sent, addressed to its sender or not."""
-        return any(reference in self._outgoing for reference in card.references)
+    def about(self, card: Card) -> str:
+        """The mail of ours it refers to, addressed to its sender or not; "" is none."""
+        return next((mail.public_id for mail in self._ours(card)), "")
 
     def cited(self, card: Card) -> Iterator[object]:
         """The places of the mails that `card` refers to, linked or not."""
+        for mail in self._ours(card):
+            yield mail.place
         for reference in card.references:
-            if mail := self._outgoing.get(reference):
-                yield mail.place
             for other in self._named[reference]:
                 yield other.place
 
@@ -172,17 +228,19 @@ class Book:
 
     def _keyed(self, card: Card, found: Verdict) -> bool:
         """Rule (a). False when `card` is a leaf, and no other rule may look at it."""
-        ours = [self._outgoing[r] for r in card.references if r in self._outgoing]
+        ours = [m for m in self._ours(card) if self._same_subject(card.topic, m.topic)]
         if not ours:
             return True
         if card.sender and not card.refuted:
             for mail in ours:
-                if card.staff or card.sender in mail.addressed:
+                if card.answers(mail):
                     found.places.append(mail.place)
                     found.rule = "keyed"
-                    found.evidence = f"answers our <{mail.message_id}>"
+                    cited = mail.message_id in card.references
+                    how = "answers" if cited else "bears the token of"
+                    found.evidence = f"{how} our <{mail.message_id}>"
                     return True
-        if self.strict:
+        if self.strict or card.by_hand:
             return True
         card.leaf = True
         found.rule = "leaf"
@@ -193,8 +251,35 @@ class Book:
         found.leaf_of = ours[0].place
         return False
 
+    def _ours(self, card: Card) -> Iterator[Outgoing]:
+        """The nearest first: by Message-ID, then by token the newest."""
+        for reference in card.references:
+            if mail := self._outgoing.get(reference):
+                yield mail
+        # What the team quotes, a stranger may have written.
+        for key in () if card.staff else card.keys:
+            yield from self._tokens.get(key, ())
+
+    def _same_subject(self, one: str, other: str) -> bool:
+        return not (self.by_subject and one and other and one != other)
+
+    def _has_another_subject(self, card: Card) -> bool:
+        """Whether that is all that keeps it apart from a mail it refers to."""
+        if not self.by_subject:
+            return False
+        named = [other for r in card.references for other in self._named.get(r, ())]
+        topics = {mail.topic for mail in self._ours(card)}
+        topics |= {other.topic for other in named if _answers(card, other)}
+        return any(not self._same_subject(card.topic, topic) for topic in topics)
+
     def _kin(self, card: Card) -> Iterator[tuple[Rule, str, Card]]:
-        """Rules (b) to (d). An id of ours counts for (a) only, whoever bears it."""
+        """Rules (b) to (d), within one subject where that counts."""
+        for rule, evidence, other in self._relatives(card):
+            if self._same_subject(card.topic, other.topic):
+                yield rule, evidence, other
+
+    def _relatives(self, card: Card) -> Iterator[tuple[Rule, str, Card]]:
+        """An id of ours counts for (a) only, whoever bears it."""
         foreign = [r for r in card.references if r not in self._outgoing]
         own = card.message_id if card.message_id not in self._outgoing else ""
         for reference in foreign:

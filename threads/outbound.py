@@ -19,6 +19,7 @@ from threads import lifecycle
 from threads.actors import Actor
 from threads.errors import RefusedError
 from threads.house import House
+from threads.mail import tokens
 from threads.mail.addresses import normalise
 from threads.mail.compose import (
     Enclosure,
@@ -195,13 +196,16 @@ def _accept(
     now = timezone.now()
     message_id = f"mb.{secrets.token_hex(16)}@{thread.mailbox.domain}"
     chain = _chain(parent)
+    token = _token(thread)
+    marked, marked_html = _marked(wanted, token if thread.mailbox.body_marker else "")
     mail = Outgoing(
         from_=Address(thread.mailbox.address, thread.mailbox.name),
         to=recipients.to,
         cc=recipients.cc,
         subject=reply_subject(parent.subject if parent else thread.subject),
-        body_text=wanted.body,
-        body_html=sanitised(wanted.body_html) if wanted.body_html else "",
+        reply_to=_answer_address(thread.mailbox, token),
+        body_text=marked,
+        body_html=marked_html,
         message_id=message_id,
         in_reply_to=parent.message_id if parent else "",
         references=chain,
@@ -217,18 +221,19 @@ def _accept(
         dedupe_key=dedupe_key(frozen),
         original=_original(frozen),
         message_id=message_id,
+        token_key=token or None,
         sender=thread.mailbox.address,
         addresses={
             "from": [_json(mail.from_)],
             "to": [_json(person) for person in recipients.to],
             "cc": [_json(person) for person in recipients.cc],
-            "reply_to": [],
+            "reply_to": [_json(person) for person in mail.reply_to],
         },
         delivered_to=recipients.to[0].address,
         subject=mail.subject,
         body_text=text,
         spans={"reply": [[0, len(text)]], "quoted": [], "signature": []},
-        body_html=mail.body_html,
+        body_html=sanitised(wanted.body_html) if wanted.body_html else "",
         sent_at=now,
         received_at=now,
         created_at=now,
@@ -277,6 +282,33 @@ def _accept(
     thread.last_message_at = thread.updated_at = now
     thread.save()
     return message
+
+
+def _token(thread: Thread) -> str:
+    """The token of this thread's mail, made with its first; "" where none is wanted."""
+    if not (thread.mailbox.reply_addresses or thread.mailbox.body_marker):
+        return ""
+    used = Message.objects.filter(thread=thread, token_key__isnull=False)
+    newest = used.order_by("-pk").values_list("token_key", flat=True).first()
+    return newest or tokens.new_token()
+
+
+def _answer_address(mailbox: Mailbox, token: str) -> tuple[Address, ...]:
+    """Where answers are to go, when that is not where the mail is from."""
+    if not (token and mailbox.reply_addresses):
+        return ()
+    address = tokens.answer_address(mailbox.address, token)
+    return (Address(address, mailbox.name),) if address else ()
+
+
+def _marked(wanted: Reply, token: str) -> tuple[str, str]:
+    """Text and HTML, with the marker below."""
+    html = sanitised(wanted.body_html) if wanted.body_html else ""
+    if not token:
+        return wanted.body, html
+    line = tokens.marker(token)
+    below = f'<p style="color:#999;font-size:smaller">{line}</p>'
+    return f"{wanted.body.rstrip()}\n\n{line}\n", html and f"{html}{below}"
 
 
 def refuse_too_much(count: int, size: int) -> None:

@@ -47,7 +47,7 @@ def reply_recipients(
     if answered is None:
         written = written or _last_written(thread)
         people = written.addresses.get("to", []) if written else []
-        return Recipients(tuple(_outside(people, house)))
+        return Recipients(tuple(_outside(people, house)) or _by_form(thread, house))
     proven = answered.authentication == "pass"
     named = answered.addresses
     reply_to = [
@@ -72,6 +72,19 @@ def reply_recipients(
     return Recipients(tuple(to), tuple(cc))
 
 
+def _by_form(thread: Thread, house: House) -> tuple[Address, ...]:
+    """The customer whom a contact form, sent by a program, wants answered."""
+    forms = Message.objects.filter(
+        thread=thread, auto=True, bulk=False, bounce__isnull=True, is_first=True
+    )
+    customer = thread.customer
+    for form in forms.filter(unverified_sender=False)[:1]:
+        named = _outside(form.addresses.get("reply_to", []), house)
+        if customer and customer.address in {normalise(p.address) for p in named}:
+            return (Address(customer.address, customer.name),)
+    return ()
+
+
 def _last_written(thread: Thread) -> Message | None:
     return (
         Message.objects.filter(thread=thread, direction=Message.Direction.OUTBOUND)
@@ -86,6 +99,6 @@ def _outside(people: Iterable[dict[str, str]], house: House) -> list[Address]:
     found: dict[str, Address] = {}
     for person in people:
         plain = normalise(person["address"])
-        if plain and plain not in house.ours and plain not in house.own:
+        if plain and plain not in house.own and not house.is_ours(plain):
             found.setdefault(plain, Address(plain, person.get("name", "")))
     return list(found.values())

@@ -56,6 +56,8 @@ _BOUNCE: JSON = {
     "action": "failed",
     "status": "5.1.1",
 }
+_ABOUT = "c0000sample0message000001"
+_REASONS = [{"verdict": "auto", "evidence": "Content-Type: multipart/report"}]
 
 # What sets one event apart from the others.
 _OUTBOUND = {
@@ -186,9 +188,13 @@ def _message(kind: str) -> JSON:
         "received_at": _MOMENT,
         "status": _OUTBOUND.get(kind, "received"),
         "attachments": [],
-        "auto": False,
+        "auto": kind == "message.bounced",
         "bulk": False,
         "bounce": _BOUNCE if kind == "message.bounced" else None,
+        "complaint": None,
+        "about_id": _ABOUT if kind == "message.bounced" else None,
+        "reasons": _REASONS if kind == "message.bounced" else [],
+        "warnings": [],
         "authentication": "unknown",
         "unverified_sender": False,
         "via": "api" if outbound else "mail",

@@ -6,7 +6,16 @@ from itertools import combinations, permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from threads.matching import Book, Card, Outgoing, lent, nearest_references
+from threads.mail import tokens
+from threads.matching import (
+    REFERENCES_KEPT,
+    Book,
+    Card,
+    Outgoing,
+    lent,
+    nearest_references,
+    topic,
+)
 
 OURS = "support@shop.nl"
 
@@ -34,6 +43,7 @@ def mail(
     message_id=None,
     subject="Vraag",
     date=None,
+    keys=(),
 ):
     return {
         "name": name,
@@ -53,17 +63,19 @@ def mail(
             "visible": (sender, tuple(reply_to), tuple(to), tuple(cc), subject, date),
             "refuted": auth == "fail",
             "staff": staff,
+            "keys": tuple(keys),
+            "topic": topic(subject),
         },
     }
 
 
-def outgoing(message_id, *to):
-    return {"message_id": message_id, "to": to}
+def outgoing(message_id, *to, token="", subject="Vraag"):
+    return {"message_id": message_id, "to": to, "token": token, "subject": subject}
 
 
-def threads(mails, sent=(), *, strict=False):
+def threads(mails, sent=(), *, strict=False, by_subject=False):
     """The partition that arises when `mails` arrive in this order; leaves marked."""
-    book = Book(strict=strict)
+    book = Book(strict=strict, by_subject=by_subject)
     spots = []
     for ours in sent:
         spot = Spot({ours["message_id"]})
@@ -72,6 +84,8 @@ def threads(mails, sent=(), *, strict=False):
             Outgoing(
                 message_id=ours["message_id"],
                 addressed=frozenset(ours["to"]),
+                token=ours["token"],
+                topic=topic(ours["subject"]),
                 place=spot,
             )
         )
@@ -157,6 +171,40 @@ def test_equal_subjects_prove_nothing():
     assert threads(mails) == groups("a", "b")
 
 
+def test_a_token_of_ours_does_what_a_lost_message_id_would_have_done():
+    sent = [outgoing("ours", "klant@x.nl", token="t"), outgoing("b", "klant@x.nl")]
+    assert threads([mail("a", "klant@x.nl", keys=["t"])], sent) == groups("ours+a", "b")
+
+
+def test_of_a_threads_mails_the_token_names_the_one_that_went_to_the_sender():
+    sent = [
+        outgoing("new", "ander@x.nl", token="t"),
+        outgoing("old", "klant@x.nl", token="t"),
+    ]
+    found = threads([mail("a", "klant@x.nl", keys=["t"])], sent)
+    assert found == groups("new", "old+a")
+
+
+def test_a_changed_subject_begins_a_thread_where_that_is_wanted():
+    sent = [outgoing("ours", "klant@x.nl", token="t")]
+    same = mail("a", "klant@x.nl", "ours", subject="AW: Re[2]: vraag")
+    other = mail("b", "klant@x.nl", "ours", "a", subject="Re: Iets anders")
+    marked = mail("c", "klant@x.nl", keys=["t"], subject="Nog iets")
+    wordless = mail("d", "klant@x.nl", "b", subject="")
+    for order in permutations([same, other, marked, wordless]):
+        found = threads(order, sent, by_subject=True)
+        assert found == groups("ours+a", "b+d", "c")
+    assert threads([same, other, marked], sent) == groups("ours+a+b+c")
+
+
+def test_references_that_loop_or_never_end_are_bounded():
+    loop = [mail("a", "k@x.nl", "b", "a"), mail("b", "k@x.nl", "a", "b")]
+    assert threads(loop) == groups("a+b")
+    endless = nearest_references([], [f"{n}@x" for n in range(5_000)])
+    assert len(endless) == 2 * REFERENCES_KEPT
+    assert (endless[0], endless[-1]) == ("4999@x", "0@x")
+
+
 # --- The attacks ----------------------------------------------------------------
 
 
@@ -173,6 +221,65 @@ def test_a_leaked_id_of_ours_makes_a_leaf_that_pulls_nobody_in():
     follower = mail("evil2", "dief@y.nl", "evil")
     assert threads([stranger, follower], sent) == groups("ours+evil (leaf)", "evil2")
     assert threads([follower, stranger], sent) == groups("ours+evil (leaf)", "evil2")
+
+
+def test_a_leaked_token_makes_a_leaf_or_a_thread_of_its_own():
+    sent = [outgoing("ours", "klant@x.nl", token="t")]
+    stranger = mail("evil", "dief@y.nl", keys=["t"])
+    refuted = mail("evil2", "klant@x.nl", keys=["t"], auth="fail")
+    leaves = {frozenset({"ours", "evil (leaf)", "evil2 (leaf)"})}
+    assert threads([stranger, refuted], sent) == leaves
+    strict = threads([stranger, refuted], sent, strict=True)
+    assert strict == groups("ours", "evil", "evil2")
+
+
+def by_hand(*arguments, **values):
+    """Sent by a team member with a mail program."""
+    made = mail(*arguments, auth="pass", staff=True, **values)
+    card = made["card"]
+    card["by_hand"] = True
+    card["lends"] -= {card["sender"]}
+    return made
+
+
+def test_the_team_is_not_led_into_a_thread_by_whom_it_answers():
+    """A stranger cites and quotes what he overheard; a mail program repeats it."""
+    sent = [outgoing("ours", "klant@x.nl", token="t")]
+    stranger = mail("evil", "dief@y.nl", "ours")
+    answer = by_hand(
+        "hand", "anna@shop.nl", "ours", "evil", to=("dief@y.nl",), keys=["t"]
+    )
+    for order in permutations([stranger, answer]):
+        found = threads(order, sent, strict=True)
+        assert found == groups("ours", "evil+hand")
+        assert not any({"ours", "hand"} <= group for group in threads(order, sent))
+
+
+def test_what_the_team_sends_by_hand_joins_whom_it_goes_to():
+    sent = [outgoing("ours", "klant@x.nl")]
+    answer = by_hand("hand", "anna@shop.nl", "ours", to=("klant@x.nl", OURS))
+    back = mail("b", "klant@x.nl", "hand", to=("anna@shop.nl", OURS))
+    for order in permutations([answer, back]):
+        assert threads(order, sent) == groups("ours+hand+b")
+    forged = mail("evil", "anna@shop.nl", "hand", "ours")
+    assert frozenset({"ours", "hand", "evil (leaf)"}) in threads([answer, forged], sent)
+
+
+def test_a_form_with_a_token_in_it_gets_no_further_than_a_stranger():
+    sent = [outgoing("ours", "klant@x.nl", token="t")]
+    form = mail("form", OURS, keys=["t"], reply_to=("dief@y.nl",), auth="pass")
+    assert threads([form], sent) == groups("ours+form (leaf)")
+
+
+def test_a_token_cannot_be_guessed_and_is_read_in_any_case():
+    made = {tokens.new_token() for _ in range(50)}
+    assert len(made) == 50
+    for token in made:
+        address = tokens.answer_address("support@shop.nl", token)
+        assert tokens.in_address(address.upper()) == token
+        assert list(tokens.in_text(f"> {tokens.marker(token)}")) == [token]
+    assert tokens.in_address("support+klant@shop.nl") == ""
+    assert tokens.answer_address(f"{'a' * 60}@shop.nl", token) == ""
 
 
 def test_a_leaf_merges_nothing():
@@ -242,16 +349,23 @@ def test_a_strict_mailbox_gives_the_stranger_a_thread_of_his_own():
 
 PEOPLE = ("klant@x.nl", "collega@x.nl", "dief@y.nl", "")
 IDS = ("a", "b", "c", "d", "e", "unseen", "ours1", "ours2")
-SENT = [outgoing("ours1", "klant@x.nl"), outgoing("ours2", "collega@x.nl")]
+SENT = [
+    outgoing("ours1", "klant@x.nl", token="t"),
+    outgoing("ours2", "collega@x.nl", token="u"),
+]
 
 some_mail = st.builds(
-    lambda sender, references, cc, auth, message_id: {
+    lambda sender, references, cc, auth, message_id, keys, subject: {
         "sender": sender,
         "references": references,
         "cc": cc,
         "auth": auth,
         "message_id": message_id,
+        "keys": keys,
+        "subject": subject,
     },
+    keys=st.lists(st.sampled_from("tu"), max_size=1),
+    subject=st.sampled_from(["Vraag", "Re: vraag", "Anders", ""]),
     sender=st.sampled_from(PEOPLE),
     references=st.lists(st.sampled_from(IDS), max_size=3),
     cc=st.lists(st.sampled_from(PEOPLE[:3]), max_size=2).map(tuple),
@@ -269,18 +383,21 @@ def built(drawn):
             cc=one["cc"],
             auth=one["auth"],
             message_id=one["message_id"],
+            keys=one["keys"],
+            subject=one["subject"],
         )
         for number, one in enumerate(drawn)
     ]
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(some_mail, min_size=2, max_size=5))
-def test_every_order_of_a_small_set_gives_the_same_threads(drawn):
+@given(st.lists(some_mail, min_size=2, max_size=5), st.booleans(), st.booleans())
+def test_every_order_of_a_small_set_gives_the_same_threads(drawn, strict, by_subject):
     mails = built(drawn)
-    expected = threads(mails, SENT)
+    options = {"strict": strict, "by_subject": by_subject}
+    expected = threads(mails, SENT, **options)
     for order in permutations(mails):
-        assert threads(order, SENT) == expected
+        assert threads(order, SENT, **options) == expected
 
 
 @settings(max_examples=100, deadline=None)

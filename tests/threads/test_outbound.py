@@ -268,6 +268,35 @@ def test_a_report_marks_each_recipient_in_the_words_of_its_server(
     assert fates(message)["drie@x.nl"] == ("bounced", "")
 
 
+def test_what_is_about_a_mail_of_ours_names_it(thread, maildir, ingest):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    ours = f"<{message.message_id}>"
+    arf = DSN.format(number=2, fates="Feedback-Type: abuse\n\n", about="x")
+    arf = arf.replace("delivery-status", "feedback-report").replace("<x>", ours)
+    arf = arf.replace("Reporting-MTA: dns; mx.bedrijf.nl\n\n", "")
+    old = mail(
+        sender="Mailer-Daemon@mx.nl",
+        message_id="<3@mx.nl>",
+        text=f"It could not be delivered:\n\nklant@bedrijf.nl\n  550 5.1.1 No."
+        f"\n\n--- This is a copy\n\nMessage-ID: {ours}\n",
+    )
+    away = mail(message_id="<4@x>", in_reply_to=ours, auto_submitted="auto-replied")
+    person = mail(message_id="<5@x>", in_reply_to=ours)
+    for raw in (arf.encode(), old, away, person):
+        maildir.deliver(raw)
+    ingest()
+    found = Message.objects.filter(thread=asked, direction="inbound").order_by("pk")[1:]
+    assert [one.about for one in found] == [*[message.public_id] * 3, ""]
+    assert found[0].complaint["type"] == "abuse"
+    assert found[1].bounce["status"] == "5.1.1"
+    message.refresh_from_db()
+    assert message.status == "bounced"
+
+
 def test_a_report_that_names_nobody_is_about_the_only_recipient(
     thread, maildir, ingest
 ):

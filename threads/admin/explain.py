@@ -1,49 +1,9 @@
-"""Why a message is where it is, and what became of it, in plain words."""
-
-import re
+"""What to know of a message before trusting it, and what became of ours."""
 
 from django.utils.translation import gettext as _
 
+from threads import explanation
 from threads.models import Message
-
-_NAMED = re.compile(r"<([^<>]{1,255})>")
-
-
-def why(message: Message) -> str:
-    """The rule that placed it; the evidence names a Message-ID, or nothing."""
-    found = _NAMED.search(message.why_evidence)
-    evidence = {"id": found[1] if found else "?"}
-    text = {
-        "keyed": _("It answers our own message %(id)s, which went to this sender."),
-        "leaf": _(
-            "It refers to our message %(id)s, which did not go to this sender. It is"
-            " shown here, but its sender gets no replies."
-        ),
-        "reference": _(
-            "It and another message of this thread refer to each other (%(id)s), and"
-            " the people match."
-        ),
-        "shared": _(
-            "It refers to the same message as another one of this thread (%(id)s), and"
-            " the people match."
-        ),
-        "twin": _("It is the same message once more (%(id)s)."),
-        "reply": _("It was written here."),
-    }.get(message.why_rule)
-    if text is None:
-        return _new(message)
-    return text % evidence
-
-
-def _new(message: Message) -> str:
-    if "not here" in message.why_evidence:
-        return _("It began a thread: the message it refers to is not here.")
-    if "vouch" in message.why_evidence:
-        return _(
-            "It began a thread: it refers to a message whose sender does not vouch for"
-            " this one."
-        )
-    return _("It began a thread: it refers to no other message.")
 
 
 def flags(message: Message) -> list[tuple[str, str, str]]:
@@ -69,6 +29,10 @@ def flags(message: Message) -> list[tuple[str, str, str]]:
         found.append(
             ("danger", _("bounce"), _("A mail server could not deliver a message."))
         )
+    if message.complaint is not None:
+        found.append(
+            ("danger", _("complaint"), _("Somebody did not want a message of ours."))
+        )
     if message.auto:
         found.append(("", _("automatic"), _("Written by a program, not by a person.")))
     if message.bulk:
@@ -81,6 +45,8 @@ def flags(message: Message) -> list[tuple[str, str, str]]:
                 _("Another message has the same Message-ID."),
             )
         )
+    if odd := explanation.warnings(message):
+        found.append(("warn", _("odd sender"), " · ".join(odd)))
     return found
 
 

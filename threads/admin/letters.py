@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from threads import explanation
 from threads.admin import explain
 from threads.mail.compose import reply_subject
 from threads.models import Message, Recipient, Thread
@@ -50,6 +51,8 @@ class Letter:
     flags: list[tuple[str, str, str]]
     state: tuple[str, str]
     why: str
+    # `(verdict, what speaks for it)` on a mail from outside.
+    verdicts: list[tuple[str, str]]
     refused: list[Recipient] = field(default_factory=list)
     unfolded: bool = False
     first: bool = False
@@ -91,7 +94,8 @@ def letter_of(message: Any, thread: Thread) -> Letter:
         inline=[one for one in attachments if one.inline],
         flags=explain.flags(message),
         state=explain.state(message) if ours else ("", ""),
-        why=explain.why(message),
+        why=explanation.why(message),
+        verdicts=[] if ours else explanation.verdicts(message),
     )
 
 

@@ -98,7 +98,10 @@ class MailboxForm(_MailboxForm):
 
     class Meta:
         model = Mailbox
-        fields = ("address", "name", "strict")
+        fields = (
+            *("address", "name", "strict", "by_subject", "reply_addresses"),
+            "body_marker",
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,7 +153,15 @@ class MailboxAdmin(Buttons, ModelAdmin):  # type: ignore[misc]
     inlines: ClassVar = [AliasInline]
     fieldsets = (
         (None, {"fields": ("address", "name")}),
-        (_("Threads"), {"fields": ("strict", "authserv_ids")}),
+        (
+            _("Threads"),
+            {
+                "fields": (
+                    *("strict", "by_subject", "reply_addresses", "body_marker"),
+                    "authserv_ids",
+                )
+            },
+        ),
         (
             _("Sending (SMTP)"),
             {
@@ -243,6 +254,7 @@ class SourceAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[misc
         "kind",
         "location",
         "active",
+        "sent",
         "start",
         "since",
         "report_old",

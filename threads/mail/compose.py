@@ -45,6 +45,7 @@ class Outgoing:
     message_id: str
     date: datetime
     cc: Sequence[Address] = ()
+    reply_to: Sequence[Address] = ()
     body_html: str = ""
     in_reply_to: str = ""
     references: Sequence[str] = ()
@@ -67,6 +68,7 @@ def compose(mail: Outgoing) -> bytes:
         _people("From", [mail.from_]),
         _people("To", mail.to),
         _people("Cc", mail.cc),
+        _people("Reply-To", mail.reply_to),
         f"Subject: {_words('Subject', subject)}",
         f"Date: {format_datetime(mail.date)}",
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from threads.mail import body, headers, limits, quotes, verdicts
+from threads.mail import body, headers, limits, quotes, reports, verdicts
 from threads.mail.addresses import normalise
 from threads.mail.identity import dedupe_key
 from threads.mail.mime import Part
@@ -24,6 +24,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     content = body.read(message)
     from_ = headers.addresses(message, "from")
     sender = headers.sender(from_, message)
+    auto, bulk = verdicts.automatic(message), verdicts.bulk(message)
     return ParsedMail(
         message_id=headers.message_id(message),
         in_reply_to=headers.ids(message, "in-reply-to"),
@@ -41,9 +42,15 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         html_only=content.html_only,
         spans=quotes.spans(content.text),
         attachments=tuple(content.attachments),
-        auto=verdicts.is_automatic(message),
-        bulk=verdicts.is_bulk(message),
-        bounce=verdicts.bounce(message),
+        auto=bool(auto),
+        bulk=bool(bulk),
+        bounce=reports.bounce(message, content.text),
+        complaint=reports.complaint(message),
+        reasons=tuple(
+            (name, evidence)
+            for name, evidence in (("auto", auto), ("bulk", bulk))
+            if evidence
+        ),
         authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
         repaired=False,
         defects=_listed([*defects, *content.defects]),

@@ -58,6 +58,10 @@ class ParsedMail:
     # None, or what the delivery report says: message_id; recipients: [{"address",
     # "action", "status", "detail"}, …]; recipient, action, status: the first failed.
     bounce: dict[str, Any] | None
+    # None, or what a feedback report says: message_id, type, recipient, agent.
+    complaint: dict[str, str] | None
+    # (verdict, evidence): the headers that speak for `auto` and `bulk`.
+    reasons: tuple[tuple[str, str], ...]
     authentication: Authentication
     repaired: bool
     defects: tuple[str, ...]

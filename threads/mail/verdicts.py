@@ -1,15 +1,16 @@
-"""First verdicts on a mail: who vouches for its sender, and is it a person's."""
+"""First verdicts on a mail: who vouches for its sender, and is it a person's.
 
+A verdict is the evidence for it, the header as it came; `""` is none.
+"""
+
+import re
 from collections.abc import Collection, Iterator
-from typing import Any
 
 import authres
 
-from threads.mail import limits
-from threads.mail.headers import message_id
-from threads.mail.mime import Part, header, unwrapped
+from threads.mail import headers, limits
+from threads.mail.mime import Part
 from threads.mail.parsed import Authentication
-from threads.mail.parts import content, parameter
 
 _BULK = frozenset({"bulk", "list", "junk"})
 _AUTOMATIC_PRECEDENCE = frozenset({"auto_reply", "auto-reply"})
@@ -19,17 +20,18 @@ _AUTOMATIC_HEADERS = (
     "x-autoresponder",
     "x-auto-response-suppress",
 )
-_ENCLOSED = frozenset(
-    {
-        "message/rfc822", "message/rfc822-headers", "text/rfc822-headers",
-        "message/global", "message/global-headers",
-    }
-)  # fmt: skip
-_STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
-_RECIPIENTS = 100
+# What Outlook and Exchange put before the subject that they answer automatically.
+_AUTOMATIC_SUBJECT = re.compile(
+    r"(automatic reply|auto(matic)?[ -]?response|out of (the )?office"
+    r"|automatisch(e)? (antwoord|beantwoording|reactie)|afwezigheidsbericht"
+    r"|automatische antwort|abwesenheitsnotiz|réponse automatique"
+    r"|respuesta automática|risposta automatica|resposta automática"
+    r"|automatiskt? svar|autosvar|automaattinen vastaus|odpowiedź automatyczna)"
+    r"\s*[:：]",
+    re.IGNORECASE,
+)
 _LONGEST_RESULTS = 20_000
-_LONGEST_DETAIL = 500
-_LONGEST_WORD = 20
+_EVIDENCE = 200
 
 
 def authentication(
@@ -72,100 +74,55 @@ def _dmarc(value: str, sender: str) -> Authentication:
     return "pass" if aligned and all(aligned) else "unknown"
 
 
-def is_automatic(message: Part) -> bool:
-    """RFC 3834 section 5, and the headers that older systems use instead."""
+def automatic(message: Part) -> str:
+    """RFC 3834 section 5, and what older systems write instead."""
+    if message.content_type == "multipart/report":
+        return "Content-Type: multipart/report"
+    name = next(_automatic(message), "")
+    return _named(message, name) if name else ""
+
+
+def _automatic(message: Part) -> Iterator[str]:
+    """The headers that say so."""
     submitted = message.first("auto-submitted").partition(";")[0].strip().lower()
     if submitted and submitted != "no":
-        return True
-    if any(message.first(name).strip() for name in _AUTOMATIC_HEADERS):
-        return True
-    return _precedence(message) in _AUTOMATIC_PRECEDENCE
+        yield "auto-submitted"
+    yield from (name for name in _AUTOMATIC_HEADERS if message.first(name).strip())
+    for name in ("precedence", "x-precedence"):
+        if message.first(name).strip().lower() in _AUTOMATIC_PRECEDENCE:
+            yield name
+    if message.first("return-path").strip() == "<>":
+        yield "return-path"
+    if answers_by_itself(message):
+        yield "subject"
 
 
-def is_bulk(message: Part) -> bool:
-    """Sent to many: Precedence, or a list's headers (RFC 2919, RFC 2369)."""
-    return _precedence(message) in _BULK or any(
-        message.first(name).strip() for name in ("list-id", "list-unsubscribe")
+def answers_by_itself(message: Part) -> bool:
+    """By the subject of Outlook and Exchange, on what refers to another mail.
+
+    Exchange packs some of these as a report without a sender, like a bounce.
+    """
+    subject = headers.subject(message)
+    if not _AUTOMATIC_SUBJECT.match(subject):
+        return False
+    return message.content_type == "multipart/report" or any(
+        message.first(name).strip() for name in ("in-reply-to", "references")
     )
 
 
-def _precedence(message: Part) -> str:
-    value = message.first("precedence") or message.first("x-precedence")
-    return value.strip().lower()
-
-
-def bounce(message: Part) -> dict[str, Any] | None:
-    """What a delivery report says (RFC 3464), or None when this is none.
-
-    `message_id` is the mail it is about; `recipients` all it speaks of, each with
-    `address`, `action`, `status` and `detail`; `recipient`, `action`, `status` are
-    those of the first that failed. What is not said is `""`. A report that only says
-    delivered, delayed or relayed is no bounce.
-    """
-    if message.content_type != "multipart/report":
-        return None
-    kind = parameter(message, "content-type", "report-type").lower()
-    if kind not in {"", "delivery-status"}:
-        return None
-    recipients = [
-        recipient
-        for part in message.children
-        if part.content_type in _STATUSES
-        for recipient in _recipients(part)
-    ]
-    failed = next((one for one in recipients if one["action"] == "failed"), None)
-    if recipients and failed is None:
-        return None
-    failed = failed or {}
-    return {
-        "message_id": _about(message),
-        "recipients": recipients,
-        "recipient": failed.get("address", ""),
-        "action": failed.get("action", ""),
-        "status": failed.get("status", ""),
-    }
-
-
-def _about(report: Part) -> str:
-    """The Message-ID of the mail that the report encloses."""
-    for part in report.children:
-        if part.content_type in _ENCLOSED:
-            enclosed = Part(header(unwrapped(content(part)[: limits.HEADER_BYTES]))[0])
-            if identifier := message_id(enclosed):
-                return identifier
+def bulk(message: Part) -> str:
+    """Sent to many: Precedence, or a list's headers (RFC 2919, RFC 2369)."""
+    for name in ("precedence", "x-precedence"):
+        if message.first(name).strip().lower() in _BULK:
+            return _named(message, name)
+    for name in ("list-id", "list-unsubscribe"):
+        if message.first(name).strip():
+            return _named(message, name)
     return ""
 
 
-def _recipients(part: Part) -> Iterator[dict[str, str]]:
-    """The groups of fields of a status, one for each recipient (RFC 3464 section 2)."""
-    status = content(part)[: limits.HEADER_BYTES]
-    at = 0
-    found = 0
-    while at < len(status) and found < _RECIPIENTS:
-        fields, end = header(status, at)
-        if end == at:
-            return  # not a field: what follows is no status
-        at = end
-        group = Part(fields)
-        action = _plain(group.first("action")).lower()
-        if not action:
-            continue
-        found += 1
-        address = group.first("final-recipient") or group.first("original-recipient")
-        detail = group.first("diagnostic-code").partition(";")
-        yield {
-            "address": _bare(address.rpartition(";")[2]),
-            "action": action,
-            "status": _plain(group.first("status")),
-            "detail": limits.clean_line(detail[2] or detail[0], _LONGEST_DETAIL),
-        }
-
-
-def _plain(value: str) -> str:
-    """A field's word, without the comment that often follows."""
-    return limits.clean_line(value.partition("(")[0], _LONGEST_WORD)
-
-
-def _bare(address: str) -> str:
-    """Without the angles that some servers write around it."""
-    return limits.clean_line(address.strip().strip("<>"), limits.ADDRESS)
+def _named(message: Part, name: str) -> str:
+    """The header as it came."""
+    shown = "-".join(word.capitalize() for word in name.split("-"))
+    value = headers.decoded(message.first(name))
+    return limits.clean_line(f"{shown}: {value}", _EVIDENCE)

@@ -13,6 +13,7 @@ from threads.mail.parsed import Address, ParsedAttachment, ParsedMail
 
 _SPANS = {"reply", "quoted", "signature"}
 _BOUNCE = {"message_id", "recipients", "recipient", "action", "status"}
+_COMPLAINT = {"message_id", "type", "recipient", "agent"}
 _RECIPIENT = {"address", "action", "status", "detail"}
 _ATTACHMENT = {
     "part": int,
@@ -111,6 +112,14 @@ def _bounce(value: object) -> dict[str, Any] | None:
     return {**_said(found, _BOUNCE - {"recipients"}), "recipients": recipients}
 
 
+def _complaint(value: object) -> dict[str, str] | None:
+    return None if value is None else _said(value, _COMPLAINT)
+
+
+def _reasons(value: object) -> tuple[tuple[str, str], ...]:
+    return tuple(_pair(one, _text) for one in _list(value))
+
+
 def _said(value: object, keys: set[str]) -> dict[str, str]:
     return {name: _text(said) for name, said in _mapping(value, keys).items()}
 
@@ -150,6 +159,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "auto": _exactly(bool),
     "bulk": _exactly(bool),
     "bounce": _bounce,
+    "complaint": _complaint,
+    "reasons": _reasons,
     "authentication": _authentication,
     "repaired": _exactly(bool),
     "defects": _texts,

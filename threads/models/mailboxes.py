@@ -41,7 +41,35 @@ class Mailbox(models.Model):
     trusted_authserv_ids = models.JSONField(
         _("trusted authserv-ids"), default=list, blank=True
     )
-    strict = models.BooleanField(_("strict threads"), default=False)
+    strict = models.BooleanField(
+        _("strict threads"),
+        default=False,
+        help_text=_("A stranger who answers a message of ours gets a thread apart."),
+    )
+    by_subject = models.BooleanField(
+        _("a changed subject begins a thread"),
+        default=False,
+        db_default=False,
+        help_text=_("Also when it answers an earlier message."),
+    )
+    reply_addresses = models.BooleanField(
+        _("an answer address for each thread"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Replies ask for answers at support+…@example.com. Only for a mailbox"
+            " whose mail server delivers such addresses to it."
+        ),
+    )
+    body_marker = models.BooleanField(
+        _("a reference below each reply"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "A line [ref:…] that recognises an answer whose mail program keeps the"
+            " quote and loses the headers."
+        ),
+    )
     # Keys host, port, username, password and tls ("starttls", "ssl" or "none");
     # empty means the installation's own server.
     smtp = EncryptedField(_("SMTP"), default=dict, blank=True)
@@ -135,6 +163,15 @@ class Source(models.Model):
     )
     since = models.DateTimeField(_("since"), null=True, blank=True)
     report_old = models.BooleanField(_("report old mail to webhooks"), default=True)
+    # A Sent folder: what comes from here, the team has sent with a mail program.
+    sent = models.BooleanField(
+        _("sent mail"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "The folder in which the team's own mail programs keep what they sent."
+        ),
+    )
     first_pass_at = models.DateTimeField(null=True, editable=False)
     uidvalidity = models.CharField(max_length=32, blank=True, editable=False)
     # The lease: one process reads a source at a time.

@@ -94,6 +94,14 @@ class Message(models.Model):
     auto = models.BooleanField(default=False)
     bulk = models.BooleanField(default=False)
     bounce = models.JSONField(null=True)
+    complaint = models.JSONField(null=True)
+    # [{"verdict", "evidence"}]: what speaks for auto, bulk, bounce and complaint.
+    reasons = models.JSONField(default=list, db_default=[], blank=True)
+    # [{"code", "evidence"}]: what is odd about the sender's name or domain.
+    warnings = models.JSONField(default=list, db_default=[], blank=True)
+    # The public id of the mail of ours that a bounce, complaint or automatic answer
+    # is about.
+    about = models.CharField(max_length=25, default="", db_default="", blank=True)
     authentication = models.CharField(max_length=7, default="unknown")
     unverified_sender = models.BooleanField(default=False)
     via = models.CharField(max_length=7, choices=Via.choices, default=Via.MAIL)
@@ -104,6 +112,14 @@ class Message(models.Model):
     defects = models.JSONField(default=list)
     why_rule = models.CharField(_("rule"), max_length=32)
     why_evidence = models.CharField(_("evidence"), max_length=500)
+    # Which parser read it (mail.edition); reparse reads again what another one did.
+    parsed_by = models.CharField(
+        max_length=12, default="", db_default="", blank=True, editable=False
+    )
+    # Outbound: what its Reply-To address and its text carry; the same within a thread.
+    token_key = models.CharField(  # noqa: DJ001 -- what is null is not in the index
+        max_length=26, null=True, editable=False
+    )
 
     status = models.CharField(
         _("status"), max_length=9, choices=Status.choices, default=Status.RECEIVED
@@ -153,6 +169,12 @@ class Message(models.Model):
         indexes: ClassVar = [
             # matching: the mails that an id names.
             models.Index(fields=["mailbox", "message_id"], name="message_by_id"),
+            # matching: the mails of ours that a reply address names.
+            models.Index(
+                fields=["mailbox", "token_key"],
+                name="message_by_token",
+                condition=Q(token_key__isnull=False),
+            ),
             # GET /threads/:id: its newest hundred.
             models.Index(fields=["thread", "-id"], name="message_of_thread"),
             # GET /threads?from=: who wrote.

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, time
+from datetime import datetime
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -25,6 +24,7 @@ from threads.arrival import LostClaimError
 from threads.doors import open_door
 from threads.ingest import Options, Tally, take_in
 from threads.mail.addresses import normalise
+from threads.management.arguments import since
 from threads.models import Mailbox, Source
 from threads.parsers import Parsers
 from threads.sourcelease import SourceBusyError
@@ -75,7 +75,7 @@ class Command(OperatorCommand):
         self.json: bool = options["json"]
         self.options = Options(
             silent=options["silent"],
-            since=_since(options["since"]),
+            since=since(options["since"]),
             limit=settings.MAIL_SIZE_LIMIT,
         )
         self.stop = threading.Event()
@@ -381,24 +381,6 @@ def _start(source: Source) -> datetime | None:
     if source.start == Source.Start.NOW:
         return source.created_at
     return source.since if source.start == Source.Start.SINCE else None
-
-
-def _since(text: str | None) -> datetime | None:
-    """A date is 00:00 UTC; a time needs an offset, as in the API."""
-    if text is None:
-        return None
-    try:
-        if (day := parse_date(text)) is not None:
-            return datetime.combine(day, time(), tzinfo=UTC)
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise CommandError(
-            _("--since: write a date as 2026-01-31, or 2026-01-31T09:00:00+01:00."),
-            returncode=2,
-        )
-    return moment
 
 
 def _out_of_reach(error: Exception) -> str:

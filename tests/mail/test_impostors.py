@@ -1,0 +1,50 @@
+"""Names and domains that claim more than the address proves."""
+
+import pytest
+
+from threads.mail.impostors import warnings
+from threads.mail.parsed import Address
+
+
+def codes(name, address, *, names=("Shop Klantendienst", "Support")):
+    found = warnings([Address(address, name)], names=names, domains={"shop.nl"})
+    return [code for code, _ in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "found"),
+    [
+        ("Jan de Vries", "jan@bedrijf.nl", []),
+        ("jan@bedrijf.nl", "Jan@Bedrijf.nl", []),
+        ("Directeur <ceo@bank.nl>", "x@evil.nl", ["display_name_address"]),
+        ("ceo@shop.nl", "x@evil.nl", ["display_name_address", "display_name_domain"]),
+        ("Hulp van SHOP.NL", "x@evil.nl", ["display_name_domain"]),
+        ("Webshop.nl", "x@webshop.nl", []),
+        ("shop klantendienst", "x@evil.nl", ["display_name_mailbox"]),
+        ("Shop Klantendienst", "support@shop.nl", []),
+        # Everybody has a Support.
+        ("Microsoft Support", "x@microsoft.com", []),
+        ("Jan\u202ede Vries", "jan@bedrijf.nl", ["hidden_characters"]),
+        ("s\u200bhop.nl", "x@evil.nl", ["hidden_characters", "display_name_domain"]),
+    ],
+)
+def test_a_name_that_claims_more_is_noticed(name, address, found):
+    assert codes(name, address) == found
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"),
+    [
+        ("bücher.de", []),
+        ("xn--bcher-kva.de", []),
+        ("почта.рф", []),
+        ("日本のテスト.jp", []),
+        # The first letter is Cyrillic, or all of them are.
+        ("раypal.com", ["mixed_script_domain"]),
+        ("ѕһор.nl", ["lookalike_domain"]),
+        ("xn--n1a2fwd.nl", []),
+        ("shoр.nl", ["mixed_script_domain", "lookalike_domain"]),
+    ],
+)
+def test_a_domain_in_borrowed_letters_is_noticed(domain, found):
+    assert codes("", f"x@{domain}") == found

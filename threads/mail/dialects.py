@@ -1,0 +1,143 @@
+"""Failures of delivery as servers told them before, or instead of, RFC 3464.
+
+qmail, Exim, Exchange, sendmail, GMX, Yahoo and whoever writes like them: a sentence
+that says so, and below it an address on a line of its own with the reason.
+"""
+
+import re
+from collections.abc import Iterator
+
+from threads.mail import headers, limits
+from threads.mail.mime import Part
+
+_LINES = 200
+_LONGEST_LINE = 1_000
+_RECIPIENTS = 100
+_LONGEST_DETAIL = 500
+_LONGEST_QUOTE = 100_000
+
+_SERVERS = frozenset({"mailer-daemon", "mailerdaemon", "postmaster", "mail-daemon"})
+_SERVER_NAMES = re.compile(
+    r"mail delivery (sub)?system|mailer[- ]daemon|mail delivery software"
+    r"|microsoft outlook|system administrator",
+    re.IGNORECASE,
+)
+_FAILED = re.compile(
+    r"could(n't| not) be (delivered|reached)|w(asn't|as not) delivered"
+    r"|unable to deliver|wasn't able to deliver|did not reach|undeliver(able|ed)"
+    r"|permanent fatal errors|delivery (has )?failed|failed permanently"
+    r"|address(es|\(es\))? failed|delivery to the following recipients? failed"
+    r"|returned to sender|niet worden (af)?(bezorgd|geleverd)"
+    r"|onbestelbaar|nicht zugestellt|unzustellbar|n'a pas pu être|non remis"
+    r"|no se (ha podido|pudo) entregar|non è stato possibile consegnare",
+    re.IGNORECASE,
+)
+_WAITING = re.compile(
+    r"(has|have) been delayed|is delayed|delivery (is )?delayed|will continue to try"
+    r"|will be retried|will keep trying|warning message only|not yet been delivered"
+    r"|do not need to resend|no action is required on your part"
+    r"|weiterhin versucht|vertraagd",
+    re.IGNORECASE,
+)
+# From here on it quotes the mail.
+_COPY = re.compile(
+    r"-{2,} ?(below this line|this is a copy|the (body|header) of the|undelivered"
+    r"|original message|returned message|unsent message)"
+    r"|original message( headers| follows)?\s*[.:]?\s*$|return-path: ",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(
+    r"[ \t]*(?:to:[ \t]*)?<?([^\s<>@()\[\]\",;:]{1,64}@[a-z0-9.-]{1,253})>?"
+    r"(?=[\s:(,]|\.{3}|\Z)[\s:]*(.*)",
+    re.IGNORECASE,
+)
+# An address that ends the sentence.
+_AT_THE_END = re.compile(
+    r":[ \t]*<?([^\s<>@()\[\]\",;:]{1,64}@[a-z0-9.-]{1,253})>?$", re.IGNORECASE
+)
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_MESSAGE_ID = re.compile(
+    r"^[ \t>]{0,20}message-id:[ \t]{0,20}<([^<>\s]{1,255})>",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def from_a_server(message: Part) -> bool:
+    """No person's: the null sender, or a daemon's name."""
+    if "<>" in {message.first(n).strip() for n in ("return-path", "x-envelope-from")}:
+        return True
+    if message.first("x-failed-recipients").strip():
+        return True
+    for person in headers.addresses(message, "from")[:1]:
+        if person.address.partition("@")[0].lower() in _SERVERS:
+            return True
+        return bool(_SERVER_NAMES.search(person.name))
+    return False
+
+
+def failures(message: Part, text: str) -> list[dict[str, str]] | None:
+    """Whom it did not reach, as the recipients of a report; None: it does not say so.
+
+    >>> text = "I wasn't able to deliver your message.\\n\\n<a@x.nl>:\\nNo. 5.1.1"
+    >>> failures(Part(), text)[0]["status"]
+    '5.1.1'
+    """
+    lines = list(_head(text))
+    named = headers.decoded(message.first("x-failed-recipients"))
+    begins = next((n for n, line in enumerate(lines) if _FAILED.search(line)), None)
+    if not named and (begins is None or any(map(_WAITING.search, lines))):
+        return None
+    found = {one["address"].lower(): one for one in _told(lines[begins or 0 :])}
+    for address in named.split(",")[:_RECIPIENTS]:
+        plain = limits.clean_line(address.strip().strip("<>"), limits.ADDRESS)
+        if plain:
+            found.setdefault(plain.lower(), _recipient(plain, ""))
+    if not found and begins is not None and (last := _AT_THE_END.search(lines[begins])):
+        found[last[1]] = _recipient(last[1], "")
+    if len(found) == 1:
+        # The reason may stand anywhere when there is only one.
+        (only,) = found.values()
+        status = _STATUS.search("\n".join(lines))
+        only["status"] = only["status"] or (status[1] if status else "")
+    return list(found.values())[:_RECIPIENTS]
+
+
+def named(text: str) -> str:
+    """The Message-ID of the mail that it quotes."""
+    found = _MESSAGE_ID.search(text[:_LONGEST_QUOTE])
+    return limits.message_id(found[1]) if found else ""
+
+
+def _head(text: str) -> Iterator[str]:
+    """What the server says itself."""
+    for line in text[: _LINES * _LONGEST_LINE].split("\n", _LINES)[:_LINES]:
+        if _COPY.match(line.lstrip()[:_LONGEST_LINE]):
+            return
+        yield line[:_LONGEST_LINE]
+
+
+def _told(lines: list[str]) -> Iterator[dict[str, str]]:
+    """Each address that begins a line, and what follows it as the reason."""
+    address, reason = "", [""]
+    for line in [*lines, ""]:
+        begins = _ADDRESS.match(line)
+        if begins or not line.strip():
+            if address and (begins or any(reason)):
+                yield _recipient(address, " ".join(reason))
+                address = ""
+            if begins:
+                address, reason = begins[1].rstrip("."), [begins[2]]
+        elif address:
+            reason.append(line.strip())
+    if address:
+        yield _recipient(address, " ".join(reason))
+
+
+def _recipient(address: str, reason: str) -> dict[str, str]:
+    status = _STATUS.search(reason)
+    return {
+        "address": limits.clean_line(address, limits.ADDRESS),
+        "action": "failed",
+        "status": status[1] if status else "",
+        "detail": limits.clean_line(reason, _LONGEST_DETAIL),
+    }

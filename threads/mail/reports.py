@@ -1,0 +1,135 @@
+"""What servers report of a mail: not delivered (RFC 3464), unwanted (RFC 5965)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from threads.mail import dialects, limits, verdicts
+from threads.mail.headers import message_id
+from threads.mail.mime import Part, header, unwrapped
+from threads.mail.parts import content, parameter, walk
+
+_ENCLOSED = frozenset(
+    {
+        "message/rfc822", "message/rfc822-headers", "text/rfc822-headers",
+        "message/global", "message/global-headers",
+    }
+)  # fmt: skip
+_STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+# Feedback that complains of nobody (RFC 5965 section 7.3, RFC 6591).
+_NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "dkim"})
+_RECIPIENTS = 100
+_LONGEST_DETAIL = 500
+_LONGEST_WORD = 20
+_LONGEST_AGENT = 100
+
+
+def bounce(message: Part, text: str) -> dict[str, Any] | None:
+    """What a delivery report says (RFC 3464), or None when this is none.
+
+    `message_id` is the mail it is about; `recipients` all it speaks of, each with
+    `address`, `action`, `status` and `detail`; `recipient`, `action`, `status` are
+    those of the first that failed. What is not said is `""`. A report that only says
+    delivered, delayed or relayed is no bounce. `text` is what a person reads of it:
+    servers that know no report say it there.
+    """
+    report = message.content_type == "multipart/report"
+    if report:
+        kind = parameter(message, "content-type", "report-type").lower()
+        if kind not in {"", "delivery-status"}:
+            return None
+    if not report and not dialects.from_a_server(message):
+        return None
+    recipients = [
+        recipient
+        for part in _parts(message, _STATUSES)
+        for recipient in _recipients(part)
+    ][:_RECIPIENTS]
+    if not recipients:
+        if verdicts.answers_by_itself(message):
+            return None
+        told = dialects.failures(message, text)
+        if told is None and not report:
+            return None
+        recipients = told or []
+    failed = next((one for one in recipients if one["action"] == "failed"), None)
+    if recipients and failed is None:
+        return None
+    failed = failed or {}
+    return {
+        "message_id": _about(message) or dialects.named(text),
+        "recipients": recipients,
+        "recipient": failed.get("address", ""),
+        "action": failed.get("action", ""),
+        "status": failed.get("status", ""),
+    }
+
+
+def complaint(message: Part) -> dict[str, str] | None:
+    """What a feedback report says (ARF, RFC 5965), or None when this is none.
+
+    `message_id` is the mail that somebody did not want, `type` why (`abuse`, `fraud`,
+    `opt-out`, …), `recipient` who, `agent` the program that reports it.
+    """
+    if message.content_type != "multipart/report":
+        return None
+    for part in _parts(message, {"message/feedback-report"}):
+        fields, _ = header(content(part)[: limits.HEADER_BYTES])
+        group = Part(fields)
+        kind = _plain(group.first("feedback-type")).lower()
+        if not kind or kind in _NO_COMPLAINT:
+            return None
+        return {
+            "message_id": _about(message),
+            "type": kind,
+            "recipient": _bare(group.first("original-rcpt-to").rpartition(";")[2]),
+            "agent": limits.clean_line(group.first("user-agent"), _LONGEST_AGENT),
+        }
+    return None
+
+
+def _parts(message: Part, types: "frozenset[str] | set[str]") -> Iterator[Part]:
+    return (part for _, part in walk(message) if part.content_type in types)
+
+
+def _about(report: Part) -> str:
+    """The Message-ID of the mail that the report encloses."""
+    for part in _parts(report, _ENCLOSED):
+        enclosed = Part(header(unwrapped(content(part)[: limits.HEADER_BYTES]))[0])
+        if identifier := message_id(enclosed):
+            return identifier
+    return ""
+
+
+def _recipients(part: Part) -> Iterator[dict[str, str]]:
+    """The groups of fields of a status, one for each recipient (RFC 3464 section 2)."""
+    status = content(part)[: limits.HEADER_BYTES]
+    at = 0
+    found = 0
+    while at < len(status) and found < _RECIPIENTS:
+        fields, end = header(status, at)
+        if end == at:
+            return  # not a field: what follows is no status
+        at = end
+        group = Part(fields)
+        action = _plain(group.first("action")).lower()
+        if not action:
+            continue
+        found += 1
+        address = group.first("final-recipient") or group.first("original-recipient")
+        detail = group.first("diagnostic-code").partition(";")
+        yield {
+            "address": _bare(address.rpartition(";")[2]),
+            "action": action,
+            "status": _plain(group.first("status")),
+            "detail": limits.clean_line(detail[2] or detail[0], _LONGEST_DETAIL),
+        }
+
+
+def _plain(value: str) -> str:
+    """A field's word, without the comment that often follows."""
+    return limits.clean_line(value.partition("(")[0], _LONGEST_WORD)
+
+
+def _bare(address: str) -> str:
+    """Without the angles that some servers write around it."""
+    return limits.clean_line(address.strip().strip("<>"), limits.ADDRESS)
