@@ -47,7 +47,9 @@ class Case:
 
 
 def _folded(parts: Iterator[str]) -> str:
-    return " ".join("\n".join(parts).split())
+    """Without what only marks an empty line."""
+    words = "\n".join(parts).split()
+    return " ".join(word for word in words if word.strip(">"))
 
 
 def cases(name: str) -> Iterator[Case]:
