@@ -50,6 +50,7 @@ _SEPARATOR = re.compile(
     r"|anfang der weitergeleiteten (?:e-mail|nachricht):"
     r"|début du message (?:réexpédié|transféré) :"
     r"|inicio del mensaje reenviado:|inizio (?:del )?messaggio inoltrato:"
+    r"|original message processed by david\W?"
     # GroupWise.
     r"|>>> [^>]*(?:<[^>]*> )?[^>]*\d\d[:.]\d\d[^>]*>>>",
     re.IGNORECASE,

@@ -44,6 +44,7 @@ _NOTICE = re.compile(
     r"|riservat",
     re.IGNORECASE,
 )
+_DISCLAIMER = re.compile(r"\W*disclaimer\W*(?:$|:)", re.IGNORECASE)
 # Sentences that stand in signatures: when somebody is there, and what trees are spared.
 _USUAL = re.compile(
     r"bereikbaar|aanwezig|werkzaam|geopend|werkdag|werk op|volg ons|available|follow us"
@@ -132,11 +133,27 @@ def dashed(lines: list[str], at: int) -> bool:
     return bool(name or _RULE.fullmatch(line)) and _is_end(_below(lines, at))
 
 
+def warns(lines: list[str], at: int) -> bool:
+    """What lawyers put below a mail, without a greeting above it.
+
+    >>> warns(["Disclaimer", "This mail is confidential."], 0)
+    True
+    >>> warns(["Dit bericht is vertrouwelijk en bestemd voor de geadresseerde."], 0)
+    True
+    >>> warns(["Is dit vertrouwelijk?"], 0)
+    False
+    """
+    line = lines[at][:_LONGEST_NOTICE]
+    certain = _DISCLAIMER.match(line) or len(set(_NOTICE.findall(line.lower()))) > 1
+    return bool(certain) and _is_end(_below(lines, at - 1))
+
+
 _RULES: tuple[Callable[[list[str], int], bool], ...] = (
     delimited,
     closes,
     from_device,
     dashed,
+    warns,
 )
 
 
