@@ -210,8 +210,11 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
 
 def _divides(node: LexborNode) -> bool:
     """What Outlook puts above the mail that is answered."""
-    known = (node.attributes.get("id") or "")[-_LONGEST_LINK:].lower()
-    return known.endswith(_DIVIDERS) or bool(_DIVIDING_STYLE.search(_style(node)))
+    attributes = node.attributes
+    if not attributes:
+        return False
+    known = (attributes.get("id") or "")[-_LONGEST_LINK:].lower()
+    return known.endswith(_DIVIDERS) or bool(_DIVIDING_STYLE.search(_style(attributes)))
 
 
 def _quotes(node: LexborNode) -> bool:
@@ -220,13 +223,14 @@ def _quotes(node: LexborNode) -> bool:
     >>> text_of('<blockquote style="margin:0 0 0 40px;border:none">Straat 1')
     'Straat 1'
     """
-    style = _style(node)
+    attributes = node.attributes
+    style = _style(attributes)
     plain = "border:none" in style and "border-left" not in style
-    return not plain or "type" in node.attributes or "class" in node.attributes
+    return not plain or "type" in attributes or "class" in attributes
 
 
-def _style(node: LexborNode) -> str:
-    style = (node.attributes.get("style") or "")[:_LONGEST_STYLE]
+def _style(attributes: Mapping[str, str | None]) -> str:
+    style = (attributes.get("style") or "")[:_LONGEST_STYLE]
     return style.lower().replace(": ", ":").replace("; ", ";")
 
 
