@@ -4,7 +4,8 @@
 
 The corpus (default: `MAIL_CORPUS`) holds mails that others collected, each folder with
 what that peer's own tests expect. A peer's view is evidence, not law: every difference
-is listed, and `docs/parsing.md` says which of them we mean.
+is listed, and `docs/parsing.md` says which of them we mean. Without a corpus, only the
+replies of our own (`bench.replies`) are read.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from bench.replies import HELD_OUT, SETS, cases
 from threads.mail.addresses import normalise
 from threads.mail.headers import subject
 from threads.mail.mime import Part
@@ -167,6 +169,24 @@ def of_threads(path: Path, want: dict[str, Any]) -> Iterator[Finding]:
     yield "threads", sorted(map(sorted, groups)), sorted(map(sorted, want["groups"]))
 
 
+def of_own() -> Scores:
+    """Reply, quote and signature: all three, or it is wrong."""
+    found: Scores = defaultdict(lambda: [0, 0, []])
+    for name in SETS:
+        for case in cases(name):
+            mine, wanted = case.found(), case.wanted()
+            for key, agrees in (
+                ("reply", mine["reply"] == wanted["reply"]),
+                ("all three", mine == wanted),
+            ):
+                score = found[name, key]
+                score[0] += agrees
+                score[1] += 1
+                if not agrees and name != HELD_OUT:
+                    score[2].append((case.name, mine, wanted))
+    return found
+
+
 def scores(corpus: Path) -> Scores:
     found: Scores = defaultdict(lambda: [0, 0, []])
     for folder in (*MAILS, *REPLIES, "imaptest_threads"):
@@ -197,20 +217,28 @@ def main() -> None:
     parser.add_argument("--quiet", action="store_true", help="the figures only")
     parser.add_argument("corpus", nargs="?", default=os.environ.get("MAIL_CORPUS"))
     options = parser.parse_args()
-    if not options.corpus:
-        parser.error("no corpus is named, and MAIL_CORPUS is not set")
-    found = scores(Path(options.corpus))
+    tables = [of_own()]
+    if options.corpus:
+        tables.append(scores(Path(options.corpus)))
+    for found in tables:
+        report(found)
+    for found in tables if not options.quiet else ():
+        list_differences(found)
+
+
+def report(found: Scores) -> None:
     print("| set | field | agree | of |\n| --- | --- | ---: | ---: |")
     for (folder, key), (agreed, asked, _) in found.items():
         print(f"| {folder} | {key} | {agreed} | {asked} |")
     agreed = sum(score[0] for score in found.values())
     asked = sum(score[1] for score in found.values())
-    print(f"| all | | {agreed} | {asked} |")
-    if options.quiet:
-        return
+    print(f"| all | | {agreed} | {asked} |\n")
+
+
+def list_differences(found: Scores) -> None:
     for (folder, key), (_, _, differing) in found.items():
         for name, mine, theirs in differing:
-            print(f"\n{folder}/{name}: {key}\n  ours   {mine!r}\n  theirs {theirs!r}")
+            print(f"{folder}/{name}: {key}\n  ours   {mine!r}\n  theirs {theirs!r}\n")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,13 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 _QUOTE, _UNQUOTE = "\x02", "\x03"
 _DEEPEST_QUOTE = 10
 _LINE_EDGES = re.compile(r" *\n *")
+# Where Outlook begins a quote, it shows a line; in plain text it writes this one.
+_RULE = "_" * 32
+_DIVIDERS = ("divrplyfwdmsg", "mail-editor-reference-message-container")
+_DIVIDING_STYLE = re.compile(r"border-top:(?:1\.0pt )?solid #(?:e1e1e1|b5c4df)")
+_LONGEST_STYLE = 1_000
+# As many pieces back a rule of theirs is the same one.
+_NEAR = 6
 
 _TAGS: Final = {
     "a", "abbr", "b", "blockquote", "br", "caption", "center", "cite", "code", "col",
@@ -180,7 +187,9 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
     if edge:
         pieces.append(edge)
         stack.append(edge)
-    if tag == "blockquote":
+    if tag == "div" and _divides(node) and _RULE not in pieces[-_NEAR:]:
+        pieces += [_RULE, "\n"]
+    if tag == "blockquote" and _quotes(node):
         pieces.append(f"{_QUOTE}\n")
         stack.append(f"\n{_UNQUOTE}")
     elif tag == "li":
@@ -197,6 +206,32 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
         children.append(child)
         child = child.next
     stack.extend(reversed(children))
+
+
+def _divides(node: LexborNode) -> bool:
+    """What Outlook puts above the mail that is answered."""
+    attributes = node.attributes
+    if not attributes:
+        return False
+    known = (attributes.get("id") or "")[-_LONGEST_LINK:].lower()
+    return known.endswith(_DIVIDERS) or bool(_DIVIDING_STYLE.search(_style(attributes)))
+
+
+def _quotes(node: LexborNode) -> bool:
+    """A block without a line beside it is only indented, as an address or a law is.
+
+    >>> text_of('<blockquote style="margin:0 0 0 40px;border:none">Straat 1')
+    'Straat 1'
+    """
+    attributes = node.attributes
+    style = _style(attributes)
+    plain = "border:none" in style and "border-left" not in style
+    return not plain or "type" in attributes or "class" in attributes
+
+
+def _style(attributes: Mapping[str, str | None]) -> str:
+    style = (attributes.get("style") or "")[:_LONGEST_STYLE]
+    return style.lower().replace(": ", ":").replace("; ", ";")
 
 
 def _tidy(text: str) -> str:

@@ -1,43 +1,59 @@
 """Where a signature begins, among the lines that somebody wrote himself."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from threads.mail.greetings import greets
 
 # RFC 3676 section 4.3; the blank after it is lost on many ways.
 _DELIMITER = "--"
 _LONGEST_LINE = 100
-_MOST_LINES = 12
+_LONGEST_NOTICE = 1_000
+_MOST_LINES = 20
 _AFTER_DEVICE = 2
+# Words of a sentence: shorter ones stand in signatures too.
+_SENTENCE = 5
 
-_CLOSING = re.compile(
-    r"(?:(?:met|mvg|m\.v\.g\.?|vriendelijke?|hartelijke?|beste|alvast|groet(?:en|jes)?"
-    r"|with|kind|best|warm|many|regards|sincerely|cheers|yours|mit|freundliche[nr]?"
-    r"|viele|beste|liebe|grüße[n]?|gruß|lg|mfg|cordialement|bien|cordialmente|saludos"
-    r"|atentamente|saluti|cordiali|distinti|atenciosamente|med|mvh|venlig|vänliga?|kh"
-    r"|vh|hilsen|hälsning(?:ar)?|pozdrawiam|pozdrowienia|z|s|pozdravem)\b[ ,.!]*){1,5}"
-    r"(?:(?:vriendelijke?|hartelijke?|groet(?:en|jes)?|regards|wishes|thanks|truly"
-    r"|faithfully|grüße[n]?|grüssen|à vous|poważaniem|powazaniem|hilsen"
-    r"|hälsning(?:ar)?)\b[ ,.!]*){0,3}",
-    re.IGNORECASE,
-)
-# A closing alone is no word of these: "met", "best", "with".
-_GREETS = re.compile(
-    r"groet|mvg|m\.v\.g|regards|sincerely|cheers|truly|faithfully|wishes|gr[üu](?:ß|ss)"
-    r"|\blg\b|\bmfg\b|cordial|saludos|atentamente|saluti|atenciosamente|\bmvh\b|\bkh\b"
-    r"|\bvh\b|hilsen|hälsning|pozdr|powa[żz]aniem",
-    re.IGNORECASE,
+_LINK = re.compile(r"\s?(?:<[^<>\s]{1,300}>|\(https?://[^\s()]{1,300}\))")
+_PRODUCT = (
+    r"\b(?:i?phone|ipad|ipod|android|galaxy|samsung|huawei|xiaomi|nokia|pixel|xperia"
+    r"|blackberry|windows|outlook|e?mail|gmail|yahoo|proton|spark|tuta|mac(?:book)?"
+    r"|\w*telefoon|\w*phone|\w*tablet|mobiel|mobiele|mobile|handy|smartphone|toestel"
+    r"|apparaat|device|app)"
 )
 _DEVICE = re.compile(
-    r"(?:sent|verstuurd|verzonden|gesendet|envoyé|enviado|inviato|skickat|sendt)"
-    r" (?:from|via|with|using|vanaf|vanuit|met|von|mit|depuis|desde|da|från|fra) "
-    r"[^.,;:!?]{2,50}"
-    r"|(?:get|download) outlook (?:for|voor) [^.,;!?]{2,60}(?:\S+)?"
-    r"|outlook voor \w+ downloaden.{0,60}",
+    r"(?:sent|verstuurd|verzonden|gestuurd|gesendet|envoyé|enviado|inviato|skickat|sendt"
+    r"|wysłane|odesláno|отправлено|lähetetty)"
+    r" (?:from|via|with|using|vanaf|vanuit|met|van|von|mit|de|depuis|desde|do|da|från"
+    rf"|fra|z|ze|с) (?=[^:;!?]*{_PRODUCT})[^,:;!?.]{{2,60}}"
+    r"(?:\.| (?:op|over) het [^,:;!?.]{2,30}\.)?"
+    r"(?: (?:excuseer|please excuse|pardon)[^:;!?]{2,40})?"
+    r"|von meinem? \w[^,:;!?.]{2,40} gesendet\.?"
+    r"|(?:get|download|obtenir|télécharger|obtener|descargar|scarica|ottieni|obter|hent"
+    r"|hämta|pobierz) outlook \w{2,5} (?:ios|android|mac|windows)\.?"
+    r"|outlook \w{2,4} (?:ios|android|mac|windows)"
+    r" (?:downloaden|beziehen|herunterladen|ophalen)\.?",
+    re.IGNORECASE,
+)
+# What lawyers put below.
+_NOTICE = re.compile(
+    r"disclaimer|vertrouwelijk|geadresseerde|uitsluitend bestemd|geen rechten"
+    r"|confidential|intended (?:solely|only|recipient|for)|addressee|privileged"
+    r"|vertraulich|bestimmt für|confidentiel|destinataire|confidencial|destinatario"
+    r"|riservat",
+    re.IGNORECASE,
+)
+_DISCLAIMER = re.compile(r"\W*disclaimer\W*(?:$|:)", re.IGNORECASE)
+# Sentences that stand in signatures: when somebody is there, and what trees are spared.
+_USUAL = re.compile(
+    r"bereikbaar|aanwezig|werkzaam|geopend|werkdag|werk op|volg ons|available|follow us"
+    r"|milieu\b|environment|afdruk|before printing|umwelt|environnement|ambiente",
     re.IGNORECASE,
 )
 _DASHED_NAME = re.compile(r"[-–—/][^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*){0,3}")
 _RULE = re.compile(r"_{5,}|-{20,}")
-_GOES_ON = re.compile(r"p\.?\s?s\b|.*\?$", re.IGNORECASE)
+_GOES_ON = re.compile(r"(?:n\.?\s?b|p\.?\s?s)\b|.*\?$", re.IGNORECASE)
 
 
 def signature(lines: list[str], *, said: bool) -> int:
@@ -52,10 +68,15 @@ def signature(lines: list[str], *, said: bool) -> int:
     2
     """
     for at, line in enumerate(lines):
-        if line and said and any(rule(lines, at) for rule in _RULES):
+        if line and said and signs(lines, at):
             return at
         said = said or bool(line)
     return len(lines)
+
+
+def signs(lines: list[str], at: int) -> bool:
+    """Whether all from that line on is a signature, by one rule or another."""
+    return any(rule(lines, at) for rule in _RULES)
 
 
 def delimited(lines: list[str], at: int) -> bool:
@@ -77,9 +98,7 @@ def closes(lines: list[str], at: int) -> bool:
     >>> closes(["Groet,", "Jan", "PS: morgen kan ook"], 0)
     False
     """
-    line = lines[at][:_LONGEST_LINE]
-    greets = _CLOSING.fullmatch(line) and _GREETS.search(line)
-    return bool(greets) and _is_end(lines[at + 1 :])
+    return greets(lines[at]) and _is_end(_below(lines, at))
 
 
 def from_device(lines: list[str], at: int) -> bool:
@@ -87,12 +106,17 @@ def from_device(lines: list[str], at: int) -> bool:
 
     >>> from_device(["Verstuurd vanaf mijn iPhone"], 0)
     True
+    >>> from_device(["Outlook voor iOS<https://aka.ms/o0ukef> downloaden"], 0)
+    True
     >>> from_device(["Sent from my desk, which is easier."], 0)
     False
     """
-    if not _DEVICE.fullmatch(lines[at][:_LONGEST_LINE]):
+    line = lines[at]
+    if len(line) > _LONGEST_LINE + _LONGEST_LINE:
         return False
-    return sum(1 for line in lines[at + 1 :] if line) <= _AFTER_DEVICE
+    if not _DEVICE.fullmatch(_LINK.sub("", line)[:_LONGEST_LINE]):
+        return False
+    return sum(1 for _ in islice(_below(lines, at), _AFTER_DEVICE + 1)) <= _AFTER_DEVICE
 
 
 def dashed(lines: list[str], at: int) -> bool:
@@ -106,7 +130,22 @@ def dashed(lines: list[str], at: int) -> bool:
     line = lines[at][:_LONGEST_LINE]
     alone = not any(lines[max(at - 1, 0) : at]) and not any(lines[at + 1 : at + 2])
     name = alone and line[1:2].isupper() and _DASHED_NAME.fullmatch(line)
-    return bool(name or _RULE.fullmatch(line)) and _is_end(lines[at + 1 :])
+    return bool(name or _RULE.fullmatch(line)) and _is_end(_below(lines, at))
+
+
+def warns(lines: list[str], at: int) -> bool:
+    """What lawyers put below a mail, without a greeting above it.
+
+    >>> warns(["Disclaimer", "This mail is confidential."], 0)
+    True
+    >>> warns(["Dit bericht is vertrouwelijk en bestemd voor de geadresseerde."], 0)
+    True
+    >>> warns(["Is dit vertrouwelijk?"], 0)
+    False
+    """
+    line = lines[at][:_LONGEST_NOTICE]
+    certain = _DISCLAIMER.match(line) or len(set(_NOTICE.findall(line.lower()))) > 1
+    return bool(certain) and _is_end(_below(lines, at - 1))
 
 
 _RULES: tuple[Callable[[list[str], int], bool], ...] = (
@@ -114,12 +153,40 @@ _RULES: tuple[Callable[[list[str], int], bool], ...] = (
     closes,
     from_device,
     dashed,
+    warns,
 )
 
 
-def _is_end(rest: list[str]) -> bool:
-    """Few short lines, none of which goes on with the mail."""
-    kept = [line for line in rest if line]
-    return len(kept) <= _MOST_LINES and not any(
-        len(line) > _LONGEST_LINE or _GOES_ON.match(line) for line in kept
-    )
+def _below(lines: list[str], at: int) -> Iterator[str]:
+    """Without the empty ones, and no further than somebody looks."""
+    return filter(None, (lines[below] for below in range(at + 1, len(lines))))
+
+
+def _is_end(rest: Iterable[str]) -> bool:
+    """Few short lines, none of which goes on with the mail; below a notice anything.
+
+    >>> _is_end(["Jan Jansen", "Dit bericht is vertrouwelijk.", "x" * 500])
+    True
+    >>> _is_end(["Jan Jansen", "", "Ik bel je morgen nog even."])
+    False
+    """
+    for kept, line in enumerate(rest):
+        if _GOES_ON.match(line[:_LONGEST_LINE]):
+            return False
+        if _NOTICE.search(line[:_LONGEST_NOTICE]):
+            return True
+        if kept >= _MOST_LINES or len(line) > _LONGEST_LINE or _says(line):
+            return False
+    return True
+
+
+def _says(line: str) -> bool:
+    """A sentence of his own.
+
+    >>> _says("Ik bel je morgen nog even.")
+    True
+    >>> _says("Bereikbaar op maandag en dinsdag.")
+    False
+    """
+    whole = line.endswith((".", "!")) and len(line.split()) >= _SENTENCE
+    return whole and not _USUAL.search(line)
