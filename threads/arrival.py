@@ -317,6 +317,7 @@ class _Arrival:
             authentication=mail.authentication,
             unverified_sender=card.leaf,
             imported=incoming.imported,
+            protection=mail.protection,
             repaired=mail.repaired,
             message_id_reused=card.message_id in self.found.message_ids - {""},
             is_first=place.thread.message_count == 0,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Authentication = Literal["pass", "fail", "unknown"]
+Protection = Literal["", "signed", "encrypted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class ParsedMail:
     # "action", "status", "detail"}, …]; recipient, action, status: the first failed.
     bounce: dict[str, Any] | None
     authentication: Authentication
+    # S/MIME or PGP; told, not checked.
+    protection: Protection
+    # Misread letters (`cafÃ©`) were put right; the original has them as they came.
     repaired: bool
     defects: tuple[str, ...]
     dedupe_key: str
