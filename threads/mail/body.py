@@ -185,6 +185,8 @@ def read(message: Part) -> Body:
 
 def _referred(html: str) -> set[str]:
     """The Content-IDs that its pictures name."""
+    if "cid:" not in html.lower():
+        return set()
     return {content_id_of(unescape(found[1])) for found in _CID.finditer(html)}
 
 

@@ -35,10 +35,10 @@ def files(part: Part) -> list[Part]:
 
 def is_tnef(part: Part) -> bool:
     declared = part.content_type
+    if declared in _TNEF or not declared.startswith("application/"):
+        return declared in _TNEF
     named = part.first("content-type") + part.first("content-disposition")
-    return declared in _TNEF or (
-        declared.startswith("application/") and _TNEF_NAME in named.lower()
-    )
+    return _TNEF_NAME in named.lower()
 
 
 def opened(part: Part) -> tnef.Tnef:

@@ -46,6 +46,8 @@ _MISREAD = {
         re.VERBOSE,
     ),
 }
+# Without such a pair there is nothing to look at.
+_SUSPECT = re.compile("[ÂÃÄÅÎÏÐÑâðΓβ][^\x00-\x7f]")
 # Letters of Europe, what stands between them, signs, emoji.
 _WRITTEN = re.compile(
     "[\u00a0-\u017f\u0192\u0218-\u021b\u0370-\u03ff\u0400-\u045f\u2010-\u2027"
@@ -66,7 +68,7 @@ def mended(text: str) -> str:
     """
     for _ in range(_TWICE):
         before = text
-        if text.isascii():
+        if text.isascii() or not _SUSPECT.search(text):
             return text
         text = "\n".join(map(_line, text.split("\n")))
         if text == before:
@@ -80,7 +82,7 @@ _LONGEST_KNOWN = 4
 
 
 def _line(line: str) -> str:
-    if line.isascii():
+    if line.isascii() or not _SUSPECT.search(line):
         return line
     for misread in _MISREAD.values():
         better, count = misread.subn(_better, line)

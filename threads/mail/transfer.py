@@ -8,7 +8,7 @@ _DIGITS = (ascii_uppercase + ascii_lowercase + digits + "+/=").encode()
 _FOREIGN = bytes(set(range(256)) - set(_DIGITS))
 _PADDING = re.compile(rb"=+")
 # Blanks that came between a soft line break and its line end (RFC 2045 section 6.7).
-_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n|\Z)")
+_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 # Two words and a blank between them: no base64, whatever the header says.
 _WORDS = re.compile(rb"[a-z]{2}[,.]?[ ][A-Za-z]{2}")
 _MOST_FOREIGN = 0.1
@@ -48,9 +48,10 @@ def base64(body: bytes) -> bytes:
     >>> base64(b"YWI=YWI=!")
     b'abab'
     """
-    return b"".join(
-        _stretch(one) for one in _PADDING.split(body.translate(None, _FOREIGN)) if one
-    )
+    text = body.translate(None, _FOREIGN).rstrip(b"=")
+    if b"=" not in text:
+        return _stretch(text)
+    return b"".join(_stretch(one) for one in _PADDING.split(text) if one)
 
 
 def ends(text: bytes) -> bool:
