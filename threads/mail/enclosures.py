@@ -25,7 +25,7 @@ def files(part: Part) -> list[Part]:
         return []
     if is_tnef(part):
         return [
-            _part(one.name, one.data, one.content_type, one.content_id)
+            _part(one.name.encode(), one.data, one.content_type, one.content_id)
             for one in opened(part).files
         ]
     if part.content_type == "text/plain" and b"begin " in part.body:

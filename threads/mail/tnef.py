@@ -33,7 +33,9 @@ _GUID = 16
 
 @dataclass(slots=True)
 class File:
-    name: bytes = b""
+    # UTF-8, or in the code page until that is known.
+    raw_name: bytes = b""
+    name: str = ""
     data: bytes = b""
     content_type: str = ""
     content_id: str = ""
@@ -69,19 +71,21 @@ def read(data: bytes) -> Tnef:
         if len(begun) > limits.PARTS:
             break
     found.files = [one for one in begun[: limits.PARTS] if one.data]
+    for file in found.files:
+        file.name = decode(file.raw_name, code_page)[0]
     return found
 
 
 def _fill(file: File, name: int, value: bytes) -> None:
     if name == _TITLE:
-        file.name = file.name or value.rstrip(b"\x00")
+        file.raw_name = file.raw_name or value.rstrip(b"\x00")
     elif name == _DATA:
         file.data = value
     elif name == _FILE_PROPERTIES:
         for key, one in _properties(value):
             plain = one.rstrip(b"\x00")
             if key == _LONG_NAME:
-                file.name = plain
+                file.raw_name = plain
             elif key == _FILE_BYTES:
                 file.data = file.data or one
             elif key == _MIME_TYPE:
