@@ -142,6 +142,12 @@ def test_encoded_words_within_quotes_are_a_name():
     assert (person.name, person.address) == ("Jan de Vriës", "jan@x.nl")
 
 
+def test_an_encoded_name_may_hold_what_separates_people():
+    raw = b"From: =?utf-8?q?Wie,_wat?_=C3=A9=C3=A9n;_ja?= <jan@x.nl>\n\nx"
+    (person,) = parse(raw).from_
+    assert (person.name, person.address) == ("Wie, wat? één; ja", "jan@x.nl")
+
+
 def test_raw_bytes_in_a_header_are_read():
     assert parse(b"Subject: caf\xe9\n\nx").subject == "café"
     assert parse("Subject: café\n\nx".encode()).subject == "café"

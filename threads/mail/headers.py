@@ -9,7 +9,7 @@ from quopri import decodestring
 from threads.mail import limits
 from threads.mail.addresses import normalise
 from threads.mail.charsets import decode
-from threads.mail.mailboxes import mailboxes
+from threads.mail.mailboxes import PAYLOAD, mailboxes
 from threads.mail.mime import Part
 from threads.mail.parameters import too_many
 from threads.mail.parsed import Address
@@ -18,10 +18,7 @@ from threads.mail.transfer import base64, ends
 # RFC 2047 section 2, lenient in what real mail puts between the question marks: a
 # question mark, no charset; the last of a header that was cut has no end.
 _WORD = re.compile(
-    r"""=\?([^?\s]{0,60})\?([bBqQ])\?
-        ((?: [^?=] | \?(?!=) | =(?!\?[^?\s]{0,60}\?[bBqQ]\?) )*?)
-        (?:\?= | \??\Z)""",
-    re.VERBOSE,
+    rf"=\?([^?\s]{{0,60}})\?([bBqQ])\?({PAYLOAD})(?:\?=|\??\Z)", re.DOTALL
 )
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
 # An encoding and what it encodes.
