@@ -7,7 +7,9 @@ when `SECRET_KEY` itself is not set.
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -73,6 +75,21 @@ def text(name: str, default: str | None = None) -> str:
         " (`make run` writes a .env with fresh secrets)."
     )
     raise ImproperlyConfigured(msg)
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """Django's settings of the database at that URL."""
+    url = text(name, default)
+    try:
+        found = dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+    except ValueError:
+        # Not what it is: it may hold a password.
+        msg = (
+            f"{name} is not the URL of a database. Write"
+            " postgres://user:password@host:5432/name or sqlite:////path/of/file."
+        )
+        raise ImproperlyConfigured(msg) from None
+    return dict(found)
 
 
 def boolean(name: str, *, default: bool) -> bool:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-import dj_database_url
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
@@ -81,7 +80,7 @@ CONTENT_SECURITY_POLICY = {
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "mailbelly.staff.StaffSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -193,11 +192,7 @@ UNFOLD = {
 
 # --- Database -------------------------------------------------------------------
 
-_database = dj_database_url.parse(
-    env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'mailbelly.sqlite3'}"),
-    conn_max_age=60,
-    conn_health_checks=True,
-)
+_database = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'mailbelly.sqlite3'}")
 # Merged into what the URL says, never assigned over it.
 _database.setdefault("OPTIONS", {})
 if "sqlite" in _database["ENGINE"]:

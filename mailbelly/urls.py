@@ -12,6 +12,8 @@ from threads.access.login import Code, Login
 from threads.admin.system import system
 from threads.language import set_language
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     path(

@@ -11,12 +11,13 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import connection
 
 from threads.access import proxies
+from webhooks.checks import CONFIGURATION
 
 _SHORTEST_KEY = 50
 _FEWEST_LETTERS = 5
 
 
-@register()
+@register(CONFIGURATION)
 def mail_networks(
     app_configs: Sequence[AppConfig] | None, **_kwargs: Any
 ) -> list[CheckMessage]:
@@ -37,7 +38,7 @@ def mail_networks(
     return found
 
 
-@register()
+@register(CONFIGURATION)
 def trusted_proxies(
     app_configs: Sequence[AppConfig] | None, **_kwargs: Any
 ) -> list[CheckMessage]:

@@ -11,8 +11,11 @@ from django.core.checks import CheckMessage, Error, register
 
 from webhooks.addresses import Policy
 
+# The tag of whatever settings can get wrong: the checks that every command makes.
+CONFIGURATION = "configuration"
 
-@register()
+
+@register(CONFIGURATION)
 def encryption_keys(
     app_configs: Sequence[AppConfig] | None, **_kwargs: Any
 ) -> list[CheckMessage]:
@@ -32,7 +35,7 @@ def encryption_keys(
     return []
 
 
-@register()
+@register(CONFIGURATION)
 def allowed_networks(
     app_configs: Sequence[AppConfig] | None, **_kwargs: Any
 ) -> list[CheckMessage]:
@@ -50,7 +53,7 @@ def allowed_networks(
     ]
 
 
-@register()
+@register(CONFIGURATION)
 def queue(
     app_configs: Sequence[AppConfig] | None, **_kwargs: Any
 ) -> list[CheckMessage]:

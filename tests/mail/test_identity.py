@@ -107,6 +107,7 @@ def altered(raw, place, end):
     st.one_of(ENDS, WORDS, st.binary(min_size=1, max_size=1)),
 )
 @example(LONE_CR % (1, 1, 1), LONE_CR % (2, 2, 2), 0, b"R")
+@example(b"Content-Type: text/html\n\nz", b"", 13, b"\x0b")
 def test_mails_that_read_differently_never_share_a_key(one, other, place, piece):
     for a, b in [(one, other), (one, altered(one, place, piece))]:
         if dedupe_key(a) == dedupe_key(b):

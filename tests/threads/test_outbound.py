@@ -78,8 +78,15 @@ def test_a_file_goes_along_under_a_safe_name_and_type(thread):
         "xgnp.exe Bcc: x@y.nl",
         "attachment",
     ]
-    assert {one.get_content_type() for one in found} == {"application/octet-stream"}
-    assert [one.get_content() for one in found] == [b"<script>", b"\xff\n.\n"]
+    assert [one.get_content_type() for one in found] == [
+        "text/html",
+        "application/octet-stream",
+    ]
+    assert [one.get_payload(decode=True) for one in found] == [
+        b"<script>",
+        b"\xff\n.\n",
+    ]
+    assert found[0]["X"] is None
     kept = message.attachment_set.order_by("part")
     assert [one.size for one in kept] == [8, 4]
     last = kept[1]

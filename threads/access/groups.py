@@ -6,7 +6,7 @@ what is missing and takes nothing away; rights that superusers gave stay.
 
 from typing import Any
 
-from django.utils.text import camel_case_to_spaces
+from django.utils.text import camel_case_to_spaces, capfirst
 from django.utils.translation import gettext_lazy as _
 
 TEAM_MEMBER = "Team member"
@@ -72,7 +72,8 @@ def right(permission: Any) -> str:
     action = _ACTIONS.get(permission.codename.partition("_")[0])
     if model is None or action is None:
         return str(permission)
-    return f"{str(model._meta.verbose_name_plural).capitalize()}: {action}"  # noqa: SLF001 -- Django's name for it
+    named = capfirst(model._meta.verbose_name_plural)  # noqa: SLF001 -- Django's name
+    return f"{named}: {action}"
 
 
 def refresh(apps: Any) -> None:

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -91,6 +92,16 @@ def grantable(user: Any) -> models.QuerySet[Group]:
     own = Permission.objects.filter(models.Q(user=user) | models.Q(group__user=user))
     beyond = Permission.objects.exclude(pk__in=own.values("pk"))
     return Group.objects.exclude(permissions__in=beyond)
+
+
+def givable(site: admin.AdminSite) -> models.QuerySet[Permission]:
+    """Rights to what has a page, and whatever a group already holds."""
+    kinds = ContentType.objects.get_for_models(*site._registry).values()  # noqa: SLF001 -- no other list
+    wanted = models.Q(content_type__in=[kind.pk for kind in kinds])
+    held = Group.objects.values("permissions")
+    return Permission.objects.filter(wanted | models.Q(pk__in=held)).select_related(
+        "content_type"
+    )
 
 
 @admin.register(User)
@@ -204,12 +215,16 @@ class GroupAdmin(SuperusersOnly, DjangoGroupAdmin, ModelAdmin):  # type: ignore[
     """Rights are given by superusers; here, unlike the queue, groups are also made."""
 
     add_label = _("New group")
+    # Two lists with arrows are wider than a telephone, and half in English.
+    filter_horizontal = ()
 
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
+        if db_field.name == "permissions":
+            kwargs["queryset"] = givable(self.admin_site)
         return super().formfield_for_manytomany(
-            db_field, request, **kwargs, form_class=RightsField
+            db_field, request, **kwargs, form_class=RightsField, widget=Choices()
         )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -29,7 +29,7 @@ def dedupe_key(raw: bytes) -> str:
     mail = unwrapped(raw)
     fields, at = header(mail)
     kept = [
-        (name, _BLANKS.sub(b" ", value).strip())
+        (name, _BLANKS.sub(b" ", value).strip(b" \t"))
         for name, value in fields
         if name in _WRITTEN or name.startswith(b"content-")
     ]

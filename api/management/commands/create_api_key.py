@@ -1,25 +1,25 @@
 """A key for scripts, printed once."""
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from api.models import ApiKey
 from api.models.key import SCOPES
 from threads.models import Mailbox
+from webhooks.management.base import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Create an API key; it is printed once, alone on stdout."
+    example = (
+        "example:\n  export MAILBELLY_API_KEY=$(manage.py create_api_key crm"
+        " --scope threads:read --domain example.com)"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "example:\n  export MAILBELLY_API_KEY=$(manage.py create_api_key crm"
-            " --scope threads:read --domain example.com)"
-        )
         parser.add_argument("name", help="what the key is for")
         parser.add_argument(
             "--scope", action="append", help=f"one of: {', '.join(SCOPES)}"

@@ -1,28 +1,26 @@
 """Whether a process here is at work: what a container's health check asks."""
 
 import http.client
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext as _
 
 from threads import heartbeat
+from webhooks.management.base import OperatorCommand
 
 _PATIENCE_SECONDS = 10
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Say whether the web server, a worker or a watcher is at work here."
+    example = "examples:\n  manage.py alive worker\n  manage.py alive web --port 8000"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n  manage.py alive worker\n  manage.py alive web --port 8000"
-        )
         parser.add_argument("kind", choices=("web", "worker", "watch"))
         parser.add_argument("--port", type=int, default=8000, help="where web listens")
 

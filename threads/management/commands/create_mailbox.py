@@ -1,11 +1,11 @@
 """What the admin does, for scripts."""
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -13,17 +13,17 @@ from threads.mail.addresses import normalise
 from threads.models import Mailbox, Source
 from threads.sources.base import SourceError
 from threads.sources.maildir import Maildir
+from webhooks.management.base import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Create a mailbox, and the source its mail is read from."
+    example = (
+        "example:\n  manage.py create_mailbox support@example.com"
+        " --name Support --maildir /var/mail/support"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "example:\n  manage.py create_mailbox support@example.com"
-            " --name Support --maildir /var/mail/support"
-        )
         parser.add_argument("address", help="the address customers write to")
         parser.add_argument("--name", default="", help="the name on your replies")
         parser.add_argument("--maildir", help="the Maildir its mail arrives in")

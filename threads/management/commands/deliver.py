@@ -2,25 +2,25 @@
 
 import json
 import signal
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from threads import smtp
 from webhooks import stopping
 from webhooks.delivery import drain
+from webhooks.management.base import OperatorCommand
 
 BUDGET_SECONDS = 600
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Send the deliveries and replies that are due."
+    example = "example (cron):\n  * * * * * manage.py deliver --once"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = "example (cron):\n  * * * * * manage.py deliver --once"
         parser.add_argument("--once", action="store_true", help="once, then stop")
         parser.add_argument("--json", action="store_true", help="one object a line")
 

@@ -1,20 +1,18 @@
 """The conservation laws, a line for each."""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from threads.laws import LAWS
+from webhooks.management.base import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Check the conservation laws on live data; it changes nothing."
+    example = "example:\n  manage.py fsck --json"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = "example:\n  manage.py fsck --json"
         parser.add_argument("--json", action="store_true", help="one object a line")
 
     def handle(self, **options: Any) -> None:

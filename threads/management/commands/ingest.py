@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
@@ -31,6 +31,7 @@ from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
 from threads.sources.maildir import Maildir
 from threads.verification import verify
+from webhooks.management.base import OperatorCommand
 
 BUSY_SECONDS = 5.0
 # So long a watcher begins lone tries of what ended its parser; then others have a turn.
@@ -38,17 +39,16 @@ LONE_SECONDS = 10.0
 SHOW_PROGRESS_AFTER = 2.0
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Take in mail: one pass over every active source."
+    example = (
+        "examples:\n"
+        "  manage.py ingest\n"
+        "  manage.py ingest --watch\n"
+        "  manage.py ingest --maildir ~/Maildir --to support@example.com --silent"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n"
-            "  manage.py ingest\n"
-            "  manage.py ingest --watch\n"
-            "  manage.py ingest --maildir ~/Maildir --to support@example.com --silent"
-        )
         parser.add_argument(
             "--mailbox", action="append", help="only this address (repeatable)"
         )

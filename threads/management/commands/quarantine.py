@@ -1,11 +1,11 @@
 """Mails that could not be understood: listed, shown, tried again."""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -13,20 +13,20 @@ from threads import quarantine
 from threads.ingest import Options, resume
 from threads.models import IngestRecord, Source
 from threads.sourcelease import SourceBusyError
+from webhooks.management.base import OperatorCommand
 
 State = IngestRecord.State
 _LONGEST_LINE = 120
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "List, show and try again the mails that could not be understood."
+    example = (
+        "example:\n  manage.py quarantine list --json"
+        "\n  manage.py quarantine retry --all"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "example:\n  manage.py quarantine list --json"
-            "\n  manage.py quarantine retry --all"
-        )
         parser.add_argument("verb", choices=("list", "show", "retry"))
         parser.add_argument("id", nargs="*", help="as `list` prints it")
         parser.add_argument("--all", action="store_true", help="retry: every one")

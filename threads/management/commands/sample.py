@@ -1,20 +1,20 @@
 """The try-out's sample, taken away."""
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from threads import sample
+from webhooks.management.base import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Take the sample of `make run` away: its mailbox, mails and webhook."
+    example = "example:\n  manage.py sample --remove"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = "example:\n  manage.py sample --remove"
         parser.add_argument("--remove", action="store_true", help="take it away")
 
     def handle(self, **options: Any) -> None:

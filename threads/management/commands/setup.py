@@ -1,28 +1,28 @@
 """The first team member, and the groups that the others join."""
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from threads import people
 from threads.access import groups
+from webhooks.management.base import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Give the groups what they lack; with --admin, make a first administrator and"
         " print a one-time link to set the password."
     )
+    example = "example:\n  manage.py setup --admin you@example.com"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = "example:\n  manage.py setup --admin you@example.com"
         parser.add_argument("--admin", metavar="EMAIL", default="")
 
     def handle(self, *, admin: str, **_options: Any) -> None:

@@ -3,24 +3,24 @@
 import signal
 import sys
 import threading
-from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection
 from django.utils.translation import gettext as _
 
 from threads import cluster, supervisor
+from webhooks.management.base import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Deliver webhooks and send replies, until Ctrl-C or SIGTERM."
+    example = "example (systemd, Restart=always):\n  manage.py worker"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = "example (systemd, Restart=always):\n  manage.py worker"
         parser.add_argument("--cluster", nargs=2, help=SUPPRESS)
 
     def handle(self, **options: Any) -> None:

@@ -4,17 +4,18 @@ import hmac
 import json
 import signal
 import threading
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import time
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from webhooks import signing
+from webhooks.management.base import OperatorCommand
 
 LONGEST_BODY = 1_000_000
 TOLERANCE_SECONDS = 300
@@ -39,15 +40,14 @@ def verdict(secret: str, headers: Mapping[str, str], body: bytes) -> str:
     return ""
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Receive webhooks here: verify their signatures and print each event."
+    example = (
+        "example:\n  WEBHOOK_SECRET=whsec_… manage.py listen --port 8009\n"
+        "then create a webhook to http://127.0.0.1:8009/"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "example:\n  WEBHOOK_SECRET=whsec_… manage.py listen --port 8009\n"
-            "then create a webhook to http://127.0.0.1:8009/"
-        )
         parser.add_argument("--port", type=int, default=8009)
         parser.add_argument("--json", action="store_true", help="one object a line")
 
