@@ -22,6 +22,8 @@ _BLOCKS = frozenset(
     }
 )  # fmt: skip
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table"})
+# What stands before and after them in a text.
+_EDGES = dict.fromkeys(_BLOCKS, "\n") | dict.fromkeys(_PARAGRAPHS, "\n\n")
 _SILENT = frozenset(
     {"script", "style", "head", "title", "meta", "template", "noscript"}
 )
@@ -188,8 +190,7 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
     if tag == "img":
         pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
         return
-    edge = "\n\n" if tag in _PARAGRAPHS else "\n" if tag in _BLOCKS else ""
-    if edge:
+    if edge := _EDGES.get(tag):
         pieces.append(edge)
         stack.append(edge)
     if tag == "blockquote":
