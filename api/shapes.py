@@ -155,6 +155,10 @@ _TOLD_FIELDS: JSON = {
     "unverified_sender": _FLAG,
     "via": _one_of(Message.Via.values),
     "imported": _FLAG,
+    "protection": {
+        **_one_of(["", "signed", "encrypted"]),
+        "description": "S/MIME or PGP; told, not checked.",
+    },
     "repaired": _FLAG,
     "message_id_reused": _FLAG,
     "why": _WHY,

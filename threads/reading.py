@@ -43,6 +43,7 @@ def columns(mail: ParsedMail, house: House | None) -> dict[str, Any]:
             for verdict, evidence in mail.reasons
         ],
         "authentication": mail.authentication,
+        "protection": mail.protection,
         "repaired": mail.repaired,
         "defects": list(mail.defects),
         "warnings": [{"code": code, "evidence": said} for code, said in odd],

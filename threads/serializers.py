@@ -252,6 +252,7 @@ def message_json(
         "unverified_sender": message.unverified_sender,
         "via": message.via,
         "imported": message.imported,
+        "protection": message.protection,
         "repaired": message.repaired,
         "message_id_reused": message.message_id_reused,
         "why": {"rule": message.why_rule, "evidence": message.why_evidence},

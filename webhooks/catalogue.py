@@ -199,6 +199,7 @@ def _message(kind: str) -> JSON:
         "unverified_sender": False,
         "via": "api" if outbound else "mail",
         "imported": False,
+        "protection": "",
         "repaired": False,
         "message_id_reused": False,
         "why": {"rule": "new", "evidence": "refers to nothing"},

@@ -70,3 +70,54 @@ def test_a_charset_with_a_comment_is_understood():
 def test_flowed_text_is_one_paragraph_however_long():
     assert unflowed("a \n" * 3 + "b\n> c \n> d\n>> e") == "a a a b\n> c d\n>> e"
     assert unflowed("a \nb \n", delete_space=True) == "ab"
+
+
+def test_inline_texts_are_read_in_order():
+    mail = parse(multipart(PLAIN + b"een", PDF, PLAIN + b"twee", PLAIN + b"drie"))
+    assert mail.body_text == "een\ntwee\ndrie"
+
+
+def test_a_signed_mail_reads_as_what_was_signed():
+    inner = multipart(
+        PLAIN + b"hallo", HTML + b"<p>hallo</p>", kind=b"alternative", boundary=b"i"
+    )
+    signature = b"Content-Type: application/pkcs7-signature; name=smime.p7s\n\nx"
+    mail = parse(multipart(inner, signature, kind=b"signed"))
+    assert (mail.body_text, mail.body_html) == ("hallo", "<p>hallo</p>")
+    assert [a.filename for a in mail.attachments] == ["smime.p7s"]
+
+
+def test_a_report_reads_as_what_it_says_to_people():
+    status = b"Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n"
+    enclosed = b"Content-Type: message/rfc822\n\nSubject: s\n\nbinnen\n"
+    mail = parse(multipart(PLAIN + b"Mislukt.", status, enclosed, kind=b"report"))
+    assert mail.body_text == "Mislukt."
+    assert len(mail.attachments) == 2
+
+
+def test_damaged_transfer_encodings_lose_the_least():
+    def body(encoding, content):
+        head = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: "
+        return parse(head + encoding + b"\n\n" + content).body_text
+
+    # Blanks after a soft line break, no digits, a break at the end.
+    damaged = b"caf=C3=A9 en= \t\r\n =ZZ thee="
+    assert body(b"quoted-printable", damaged) == "café en =ZZ thee"
+    assert body(b"base64", b"Y2Fmw6kgZW4g\r\n!dGhlZQ") == "café en thee"
+    assert body(b"base64", b"Nooit gecodeerd, zo te zien.") == (
+        "Nooit gecodeerd, zo te zien."
+    )
+
+
+def test_flowed_quotes_and_stuffed_lines_are_undone():
+    flowed = b"Content-Type: text/plain; format=flowed; delsp=yes\n\n"
+    raw = flowed + b"> een lan \n> ge regel\n From hier \nverder\n"
+    assert parse(raw).body_text == "> een lange regel\nFrom hierverder"
+
+
+def test_html_may_declare_its_charset_itself():
+    html = "<meta http-equiv=x content='text/html; charset=koi8-r'>Привет".encode(
+        "koi8-r"
+    )
+    assert parse(HTML + html).body_text == "Привет"
+    assert parse(HTML + "<meta charset=koi8-r>Één".encode()).body_text == "Één"

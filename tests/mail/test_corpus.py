@@ -8,6 +8,7 @@ from time import process_time
 import pytest
 
 from bench.parsing import scores
+from tests.mail.corpus import CORPUS, FILES
 from tests.mails import Maildir as Folder
 from threads.ingest import Options, take_in
 from threads.laws import LAWS
@@ -16,14 +17,6 @@ from threads.mail.parts import attachment
 from threads.mail.wire import packed, unpacked
 from threads.models import IngestRecord, Mailbox, Message, Source, Thread
 from threads.sources.maildir import Maildir
-
-CORPUS = Path(os.environ["MAIL_CORPUS"])
-NO_MAILS = {"expected.json", "LICENSE.upstream", "README.md"}
-FILES = sorted(
-    path
-    for path in CORPUS.rglob("*")
-    if path.is_file() and path.name not in NO_MAILS and not path.name.startswith(".")
-)
 
 
 def named(paths):
@@ -105,6 +98,7 @@ def outline():
         "bounce",
         "authentication",
         "unverified_sender",
+        "protection",
         "repaired",
         "message_id_reused",
         "is_first",

@@ -13,6 +13,7 @@ from threads import outbound
 from threads.actors import SYSTEM
 from threads.mail.display import html_for_frame
 from threads.models import Message, Note, Tag, Thread, User
+from threads.serializers import message_json
 from webhooks import subscriptions
 from webhooks.models import Event
 
@@ -240,6 +241,32 @@ def test_a_tag_in_use_is_not_deleted_behind_its_threads(client, admin_user, desk
         assert client.post(url, {"post": "yes"}).status_code == status
     assert list(Tag.objects.all()) == [used]
     assert Event.objects.count() == before
+
+
+def test_what_is_protected_or_repaired_says_so(client, admin_user, desk):
+    letters = {
+        "encrypted": letter("-----BEGIN PGP MESSAGE-----\n\nhQ\n"),
+        "signed": letter("-----BEGIN PGP SIGNED MESSAGE-----\n\nHallo\n"),
+        "repaired": letter("Een cafÃ© graag.\n"),
+        "": letter("Een café graag.\n"),
+    }
+    words = {
+        "encrypted": "versleuteld",
+        "signed": "ondertekend",
+        "repaired": "hersteld",
+    }
+    client.force_login(admin_user)
+    for number, (flag, raw) in enumerate(letters.items()):
+        other = b"<%d@y.nl>" % number
+        message = desk.arrive(raw.replace(b"<1@bedrijf.nl>", other))
+        shown = message_json(message)
+        told = [shown["protection"], "repaired" if shown["repaired"] else ""]
+        assert "".join(told) == flag
+        thread = message.thread
+        url = reverse("admin:threads_thread_change", args=[thread.public_id])
+        page = "".join(client.get(url).content.decode().split())
+        for one, word in words.items():
+            assert (f">{word}<" in page) == (one == flag)
 
 
 # --- The frame ------------------------------------------------------------------

@@ -37,6 +37,7 @@ def flags(message: Message) -> list[tuple[str, str, str]]:
         found.append(("", _("automatic"), _("Written by a program, not by a person.")))
     if message.bulk:
         found.append(("", _("bulk"), _("Sent to many at once.")))
+    found += _as_read(message)
     if message.message_id_reused:
         found.append(
             (
@@ -47,6 +48,37 @@ def flags(message: Message) -> list[tuple[str, str, str]]:
         )
     if odd := explanation.warnings(message):
         found.append(("warn", _("odd sender"), " · ".join(odd)))
+    return found
+
+
+def _as_read(message: Message) -> list[tuple[str, str, str]]:
+    found = []
+    if message.protection == "encrypted":
+        found.append(
+            (
+                "warn",
+                _("encrypted"),
+                _(
+                    "What it says is in its attachments: open them with a mail program"
+                    " that has the key."
+                ),
+            )
+        )
+    if message.protection == "signed":
+        found.append(
+            ("", _("signed"), _("It carries a signature, which was not checked."))
+        )
+    if message.repaired:
+        found.append(
+            (
+                "",
+                _("repaired"),
+                _(
+                    "Letters that were misread on the way (Ã© for é) were put right."
+                    " The original has them as they came."
+                ),
+            )
+        )
     return found
 
 

@@ -1,13 +1,16 @@
 """What a person reads of a mail: the right text of the right parts, in order."""
 
 import re
-from dataclasses import dataclass, field
-from html import escape
+from dataclasses import dataclass, field, replace
+from html import escape, unescape
 
 from threads.mail import limits
 from threads.mail.charsets import decode
-from threads.mail.markup import sanitised, text_of
+from threads.mail.enclosures import is_tnef, opened, without_files
+from threads.mail.kinds import is_program
+from threads.mail.markup import content_id_of, sanitised, text_of
 from threads.mail.mime import Part
+from threads.mail.mojibake import Mender
 from threads.mail.parsed import ParsedAttachment
 from threads.mail.parts import (
     content,
@@ -25,6 +28,11 @@ _READABLE = frozenset({"text/plain", "text/html"})
 _RICHER = frozenset(
     {"text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"}
 )
+_CID = re.compile(r"(?<![a-z])(cid:[^\"'\s>)]{1,300})", re.IGNORECASE)
+# What the HTML itself declares, where its part does not.
+_META = re.compile(rb"<meta[^>]{0,200}?charset=[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_META_WITHIN = 4_000
+_LINK = re.compile(r"<a\s", re.IGNORECASE)
 _QUOTE_DEPTH = re.compile(r">*")
 
 
@@ -35,6 +43,8 @@ class Body:
     html_only: bool = False
     attachments: list[ParsedAttachment] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
+    # Misread letters were put right.
+    repaired: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +71,8 @@ class _Reader:
         self.attachments: list[ParsedAttachment] = []
         self.defects: list[str] = []
         self.named: list[Part] = []
+        self.tnef: list[Part] = []
+        self.mender = Mender()
         # Characters that may still be read, over all parts.
         self.room = limits.TEXT
 
@@ -90,22 +102,50 @@ class _Reader:
         if readable and not filename(part):
             text = self._decoded(part)
             html = kind == "text/html"
+            if html and len(text) > limits.HTML:
+                self.defects.append(f"html: only the first {limits.HTML} characters")
+            self._list(part.enclosed)
             return [_Section(html=levelled(text)) if html else _Section(text)]
         if kind.startswith("multipart/") and not content(part).strip():
             self.defects.append(f"structure: an empty {kind}")
             return []
+        if is_tnef(part):
+            self.tnef.append(part)
         if kind == "text/plain" and disposition(part) == "inline":
             self.named.append(part)
-        self.attachments.append(describe(self.numbers[id(part)], part))
+        self._attach(part)
         return []
+
+    def _attach(self, part: Part) -> None:
+        """List it; of a winmail.dat what is in it, if anything is."""
+        self._list((is_tnef(part) and part.enclosed) or [part])
+
+    def _list(self, parts: list[Part]) -> None:
+        for one in parts:
+            found = describe(self.numbers[id(one)], one)
+            self.attachments.append(found)
+            if found.content_type != one.content_type and is_program(
+                found.content_type
+            ):
+                self.defects.append(f"attachment: a program, not {one.content_type}")
+
+    def of_tnef(self) -> list[_Section]:
+        """The text that a winmail.dat keeps for itself."""
+        found = [opened(part) for part in self.tnef]
+        return [_Section(one.text, levelled(one.html)) for one in found]
 
     def of_named(self) -> list[_Section]:
         """Text that has a name but is meant to be read in its place."""
         return [_Section(self._decoded(part)) for part in self.named]
 
     def _decoded(self, part: Part) -> str:
-        label = parameter(part, "content-type", "charset")
         raw = content(part)
+        label = parameter(part, "content-type", "charset")
+        if not label and part.content_type == "text/html":
+            meta = _META.search(raw, 0, _META_WITHIN)
+            label = meta[1].decode() if meta else ""
+        if part.enclosed:
+            raw = without_files(raw)
         text, clean = decode(raw[: 4 * self.room], label)
         if len(raw) > 4 * self.room or len(text) > self.room:
             text = text[: self.room]
@@ -116,7 +156,7 @@ class _Reader:
         if parameter(part, "content-type", "format").lower() == "flowed":
             spaces = parameter(part, "content-type", "delsp").lower() == "yes"
             text = unflowed(text, delete_space=spaces)
-        return text
+        return self.mender.text(text)
 
 
 def read(message: Part) -> Body:
@@ -124,16 +164,30 @@ def read(message: Part) -> Body:
     reader = _Reader(message)
     sections = reader.sections(message)
     if not any(section.plain.strip() or section.html for section in sections):
-        sections = reader.of_named()
+        sections = reader.of_named() or reader.of_tnef()
     text = "\n".join(filter(None, (section.text for section in sections)))
     written = _html_of(sections)
+    shown = _referred(written) - {""}
+    if len(_LINK.findall(written)) > limits.LINKS:
+        reader.defects.append(f"links: only the first {limits.LINKS} are told")
     return Body(
         text=limits.clean_text(text).rstrip("\n"),
         html=limits.clean_text(sanitised(written)).rstrip("\n") if written else "",
         html_only=bool(written) and not any(s.plain.strip() for s in sections),
-        attachments=reader.attachments,
+        attachments=[
+            replace(one, inline=True) if one.content_id in shown else one
+            for one in reader.attachments
+        ],
         defects=reader.defects,
+        repaired=reader.mender.mended,
     )
+
+
+def _referred(html: str) -> set[str]:
+    """The Content-IDs that its pictures name."""
+    if "cid:" not in html.lower():
+        return set()
+    return {content_id_of(unescape(found[1])) for found in _CID.finditer(html)}
 
 
 def html(message: Part) -> Levelled:

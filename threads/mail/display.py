@@ -3,12 +3,18 @@
 from base64 import b64encode
 
 from threads.mail import body
+from threads.mail.kinds import told_apart
 from threads.mail.markup import framed
 from threads.mail.mime import Part
 from threads.mail.parts import content, content_id, tree, walk
 
 # Drawn pictures only: an SVG is a document that may hold scripts.
 _RASTER = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_MISNAMED = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+}
 _INLINE_BYTES = 5_000_000
 
 
@@ -27,11 +33,14 @@ def _inline(message: Part) -> dict[str, str]:
     found: dict[str, str] = {}
     left = _INLINE_BYTES
     for _number, part in walk(message):
-        kind = part.content_type
         name = content_id(part)
-        if kind not in _RASTER or not name:
+        if not name:
             continue
         data = content(part)
+        kind = told_apart(part.content_type, "", data)
+        kind = _MISNAMED.get(kind, kind)
+        if kind not in _RASTER:
+            continue
         left -= len(data)
         if left < 0:
             break

@@ -3,20 +3,29 @@
 import re
 from datetime import UTC, datetime
 from email import utils
+from itertools import islice
 from quopri import decodestring
 
 from threads.mail import limits
 from threads.mail.addresses import normalise
 from threads.mail.charsets import decode
-from threads.mail.mailboxes import mailboxes
+from threads.mail.mailboxes import PAYLOAD, mailboxes
 from threads.mail.mime import Part
+from threads.mail.parameters import too_many
 from threads.mail.parsed import Address
-from threads.mail.transfer import base64
+from threads.mail.transfer import base64, ends
 
-# RFC 2047 section 2, lenient in what real mail puts between the question marks.
-_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+# RFC 2047 section 2, lenient in what real mail puts between the question marks: a
+# question mark, no charset; the last of a header that was cut has no end.
+_WORD = re.compile(
+    rf"=\?([^?\s]{{0,60}})\?([bBqQ])\?({PAYLOAD})(?:\?=|\??\Z)", re.DOTALL
+)
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
+# An encoding and what it encodes.
+_Word = tuple[str, str]
+_LONGEST_WORD = 10_000
 _ID = re.compile(r"<([^<>]+)>")
+_ADDRESSED = frozenset({b"from", b"to", b"cc", b"reply-to"})
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -30,32 +39,44 @@ def decoded(text: str) -> str:
     if "=?" not in text:
         return text
     text = _BETWEEN_WORDS.sub(r"\1", text)
-    pieces: list[tuple[str, bytes] | str] = []
+    # Text, or a charset and the words beside each other in it.
+    pieces: list[str | tuple[str, list[_Word]]] = []
     position = 0
     for match in _WORD.finditer(text):
         if match.start() > position:
             pieces.append(text[position : match.start()])
         charset = match[1].partition("*")[0].lower()
-        raw = _word_bytes(match[2], match[3])
+        word = (match[2].lower(), match[3])
         last = pieces[-1] if pieces else ""
         if isinstance(last, tuple) and last[0] == charset:
             # A character may be split over two words, against the RFC.
-            pieces[-1] = (charset, last[1] + raw)
+            last[1].append(word)
         else:
-            pieces.append((charset, raw))
+            pieces.append((charset, [word]))
         position = match.end()
     pieces.append(text[position:])
     return "".join(
-        piece if isinstance(piece, str) else decode(piece[1], piece[0])[0]
+        piece if isinstance(piece, str) else decode(_bytes(piece[1]), piece[0])[0]
         for piece in pieces
     )
 
 
-def _word_bytes(encoding: str, payload: str) -> bytes:
-    raw = payload.encode("utf-8", "surrogateescape")
-    if encoding in "qQ":
-        return decodestring(raw.replace(b" ", b"_"), header=True)
-    return base64(raw)
+def _bytes(words: list[_Word]) -> bytes:
+    found: list[bytes] = []
+    unfinished = b""
+    for encoding, payload in words:
+        raw = payload.encode("utf-8", "surrogateescape")
+        if encoding == "b":
+            # Base64 that was cut anywhere goes on in the next word.
+            raw = unfinished + raw
+            unfinished = b"" if ends(raw) or len(raw) > _LONGEST_WORD else raw
+            if not unfinished:
+                found.append(base64(raw))
+            continue
+        found.append(base64(unfinished))
+        found.append(decodestring(raw.replace(b" ", b"_"), header=True))
+        unfinished = b""
+    return b"".join([*found, base64(unfinished)])
 
 
 def subject(message: Part) -> str:
@@ -90,6 +111,31 @@ def addresses(message: Part, name: str) -> tuple[Address, ...]:
             if len(found) >= limits.ADDRESSES:
                 return tuple(found)
     return tuple(found)
+
+
+def defects(message: Part) -> list[str]:
+    """What the limits left out."""
+    found: list[str] = []
+    for key, value in message.fields:
+        if len(value) > limits.HEADER_BYTES:
+            name = key.decode()
+            found.append(f"header: only {limits.HEADER_BYTES} bytes of {name}")
+        if key in _ADDRESSED and _more_than(limits.ADDRESSES, value):
+            found.append(f"addresses: only the first {limits.ADDRESSES} of a header")
+    found += [
+        f"parameters: only the first {limits.PARAMETERS} of {name}"
+        for name in ("content-type", "content-disposition")
+        if too_many(message.first(name))
+    ]
+    return found
+
+
+def _more_than(count: int, value: bytes) -> bool:
+    separators = value.count(b",") + value.count(b";")
+    if separators < count:
+        return False
+    text = decode(value[: limits.HEADER_BYTES])[0]
+    return sum(1 for _ in islice(mailboxes(text), count + 1)) > count
 
 
 def sender(from_: tuple[Address, ...], message: Part) -> str:

@@ -13,6 +13,7 @@ PARTS = 1_000
 HEADER_BYTES = 100_000
 ADDRESSES = 1_000
 PARAMETERS = 200
+LINKS = 2_000
 
 SUBJECT = 998
 MESSAGE_ID = 255
@@ -24,6 +25,7 @@ CONTENT_ID = 255
 DEFECT = 100
 # Text beyond this stays in the original; an e-mail a person reads is far shorter.
 TEXT = 2_000_000
+HTML = 1_000_000
 
 _LINE = re.compile(r"[\x00-\x20\x7f\x85\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -13,7 +13,10 @@ Pair = tuple[str, str]
 
 _QUOTED = r"""(?P<local>"(?:[^"\\]|\\.)*+"(?=@)[^\s"()<>,;]*+)
       | "(?P<quoted>(?:[^"\\]|\\.)*+)" | """
-_OTHERS = r"""(?P<encoded>=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=)
+# The text of an encoded word (RFC 2047), raw question marks and equals signs too; it
+# ends where the next one begins.
+PAYLOAD = r"(?:[^?=]|\?(?!=)|=(?!\?[^?\s]{0,60}\?[bBqQ]\?))*?"
+_OTHERS = rf"""(?P<encoded>=\?[^?\s]{{0,60}}\?[bBqQ]\?{PAYLOAD}\?=)
       | <(?P<angle>[^<>]*+)>?
       | (?P<mark>[,;:(])
       | (?P<word>(?:\[[^\]\s]*+\] | [^\s"()<>,;:\[])++)

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from threads.mail import limits
 from threads.mail.tags import levelled
 
 _LONGEST_LINK = 500
@@ -21,6 +22,8 @@ _BLOCKS = frozenset(
     }
 )  # fmt: skip
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table"})
+# What stands before and after them in a text.
+_EDGES = dict.fromkeys(_BLOCKS, "\n") | dict.fromkeys(_PARAGRAPHS, "\n\n")
 _SILENT = frozenset(
     {"script", "style", "head", "title", "meta", "template", "noscript"}
 )
@@ -70,8 +73,18 @@ def sanitised(html: str) -> str:
     )
 
 
+def content_id_of(url: str) -> str:
+    """The Content-ID in a `cid:` URL (RFC 2392); `""` in another.
+
+    >>> content_id_of("CID:logo%40x"), content_id_of("https://x.nl/")
+    ('logo@x', '')
+    """
+    scheme, _, identifier = url.strip().partition(":")
+    return unquote(identifier).strip("<> ") if scheme.lower() == "cid" else ""
+
+
 def _kept(tag: str, attribute: str, value: str) -> str | None:
-    if tag == "img" and attribute == "src" and not value.startswith("cid:"):
+    if tag == "img" and attribute == "src" and not content_id_of(value):
         return None  # remote content tells the sender that the mail was read
     if attribute == "href" and value.startswith("//"):
         return None
@@ -104,8 +117,8 @@ def framed(html: str, *, inline: Mapping[str, str], pictures: bool) -> str:
 
     def kept(tag: str, attribute: str, value: str) -> str | None:
         if tag == "img" and attribute == "src":
-            if value.startswith("cid:"):
-                return inline.get(unquote(value.removeprefix("cid:")))
+            if name := content_id_of(value):
+                return inline.get(name)
             return value if pictures and value.startswith("https://") else None
         if attribute == "style" and _STYLE_TRICKS.search(value):
             return None
@@ -136,23 +149,24 @@ def text_of(html: str) -> str:
     if root is None:
         return ""
     pieces: list[str] = []
+    links = 0
     # A node to enter, or what to do when what stands before it is done.
     stack: list[_Step] = [root]
     while stack:
         item = stack.pop()
-        if isinstance(item, str):
+        if isinstance(item, LexborNode):
+            if item is not root and (following := item.next) is not None:
+                stack.append(following)
+            tag = item.tag
+            if tag == "-text":
+                pieces.append(_SPACES.sub(" ", item.text_content or ""))
+            elif tag not in _SILENT and tag is not None and tag[0] not in "-_":
+                _enter(item, tag, pieces, stack)
+        elif isinstance(item, str):
             pieces.append(item)
-            continue
-        if isinstance(item, _Link):
-            pieces.append(item.note(pieces))
-            continue
-        tag = item.tag
-        if tag == "-text":
-            pieces.append(_SPACES.sub(" ", item.text_content or ""))
-            continue
-        if tag in _SILENT or tag is None or tag.startswith(("-", "_")):
-            continue
-        _enter(item, tag, pieces, stack)
+        else:
+            links += 1
+            pieces.append(item.note(pieces) if links <= limits.LINKS else "")
     return _tidy("".join(pieces))
 
 
@@ -183,8 +197,7 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
     if tag == "img":
         pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
         return
-    edge = "\n\n" if tag in _PARAGRAPHS else "\n" if tag in _BLOCKS else ""
-    if edge:
+    if edge := _EDGES.get(tag):
         pieces.append(edge)
         stack.append(edge)
     if tag == "div" and _divides(node) and _RULE not in pieces[-_NEAR:]:
@@ -200,12 +213,8 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
         href = _SPACES.sub("", node.attributes.get("href") or "")
         if href.startswith(("http://", "https://")):
             stack.append(_Link(href, len(pieces)))
-    children: list[LexborNode] = []
-    child = node.child
-    while child is not None:
-        children.append(child)
-        child = child.next
-    stack.extend(reversed(children))
+    if (child := node.child) is not None:
+        stack.append(child)
 
 
 def _divides(node: LexborNode) -> bool:

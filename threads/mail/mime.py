@@ -34,6 +34,8 @@ class Part:
     children: list["Part"] = field(default_factory=list)
     # What it is when its header does not say (RFC 2046 section 5.1.5).
     default_type: str = "text/plain"
+    # Files in its bytes that are no parts, as parts (`enclosures`).
+    enclosed: list["Part"] = field(default_factory=list)
 
     def values(self, name: str) -> Iterator[str]:
         """The values of a header, unfolded, bytes beyond ASCII decoded."""

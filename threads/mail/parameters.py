@@ -1,6 +1,7 @@
 """MIME parameters (RFC 2045, RFC 2231) as mail really has them, in linear time."""
 
 import re
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from threads.mail import limits
@@ -14,6 +15,10 @@ _PARAMETER = re.compile(
     re.DOTALL,
 )
 _CHARSET = re.compile(r"([^']*)'[^']*'")
+# The extended form in a parameter that does not say so.
+_EXTENDED = re.compile(
+    r"(?:utf-8|iso-8859-\d{1,2}|windows-125\d)'[^']*'.*%", re.IGNORECASE
+)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # name, section number, and whether that section is percent-encoded.
 _SECTION = re.compile(r"([^*]+)(?:\*([0-9]{1,4}))?(\*)?")
@@ -40,6 +45,8 @@ def parameters(value: str) -> dict[str, str]:
         if parts is None:
             continue
         name, number, encoded = parts.groups()
+        if number is None and encoded is None and _EXTENDED.match(text):
+            encoded = "*"
         if number is None and encoded is None:
             plain.setdefault(name, text)
         else:
@@ -48,6 +55,14 @@ def parameters(value: str) -> dict[str, str]:
     for name, numbered in sections.items():
         plain[name] = _joined(numbered)
     return plain
+
+
+def too_many(value: str) -> bool:
+    """More than are read."""
+    if value.count("=") <= limits.PARAMETERS:
+        return False
+    found = islice(_PARAMETER.finditer(value), limits.PARAMETERS + 1)
+    return sum(1 for _ in found) > limits.PARAMETERS
 
 
 def _joined(numbered: dict[int, tuple[bool, str]]) -> str:

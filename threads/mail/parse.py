@@ -6,10 +6,13 @@ from threads.mail import body, headers, limits, quotes, reports, verdicts
 from threads.mail.addresses import normalise
 from threads.mail.identity import dedupe_key
 from threads.mail.mime import Part
+from threads.mail.mojibake import Mender
 from threads.mail.parsed import ParsedMail
 from threads.mail.parts import tree
+from threads.mail.protection import protection
 
 _DEFECTS = 50
+_PEOPLE = ("from", "to", "cc", "reply-to")
 # Where the MTA notes for whom a mail came, in order of trust.
 _DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
 
@@ -22,20 +25,22 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     """
     message, defects = tree(raw)
     content = body.read(message)
-    from_ = headers.addresses(message, "from")
-    sender = headers.sender(from_, message)
+    mender = Mender()
+    people = {name: mender.people(headers.addresses(message, name)) for name in _PEOPLE}
+    sender = headers.sender(people["from"], message)
+    subject = mender.text(headers.subject(message))
     auto, bulk = verdicts.automatic(message), verdicts.bulk(message)
     return ParsedMail(
         message_id=headers.message_id(message),
         in_reply_to=headers.ids(message, "in-reply-to"),
         references=headers.ids(message, "references"),
-        from_=from_,
-        to=headers.addresses(message, "to"),
-        cc=headers.addresses(message, "cc"),
-        reply_to=headers.addresses(message, "reply-to"),
+        from_=people["from"],
+        to=people["to"],
+        cc=people["cc"],
+        reply_to=people["reply-to"],
         sender=sender,
         delivered_to=_delivered_to(message),
-        subject=headers.subject(message),
+        subject=subject,
         date=headers.date(message),
         body_text=content.text,
         body_html=content.html,
@@ -52,8 +57,9 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
             if evidence
         ),
         authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
-        repaired=False,
-        defects=_listed([*defects, *content.defects]),
+        protection=protection(message, content.text),
+        repaired=mender.mended or content.repaired,
+        defects=_listed([*defects, *headers.defects(message), *content.defects]),
         dedupe_key=dedupe_key(raw),
         hops=sum(1 for _ in message.values("received")),
     )

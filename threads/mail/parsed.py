@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Authentication = Literal["pass", "fail", "unknown"]
+Protection = Literal["", "signed", "encrypted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ class ParsedMail:
     # (verdict, evidence): the headers that speak for `auto` and `bulk`.
     reasons: tuple[tuple[str, str], ...]
     authentication: Authentication
+    # S/MIME or PGP; told, not checked.
+    protection: Protection
+    # Misread letters (`cafÃ©`) were put right; the original has them as they came.
     repaired: bool
     defects: tuple[str, ...]
     dedupe_key: str

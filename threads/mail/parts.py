@@ -1,4 +1,7 @@
-"""The parts of a mail, numbered in one way: pre-order, enclosed mails unopened."""
+"""The parts of a mail, numbered in one way: pre-order, enclosed mails unopened.
+
+Files within a part (`enclosures`) come after all parts.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,29 +10,44 @@ from ntpath import basename as after_backslash
 from posixpath import basename as after_slash
 
 from threads.mail import limits, mime
+from threads.mail.enclosures import files
 from threads.mail.headers import decoded
+from threads.mail.kinds import told_apart
 from threads.mail.mime import Part
 from threads.mail.parameters import parameters
 from threads.mail.parsed import ParsedAttachment
 from threads.mail.transfer import unencoded
 
+_CALENDARS = frozenset({"text/calendar", "application/ics"})
 _BIDI = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\u200b-\u200d\ufeff]")
 
 
 def tree(raw: bytes) -> tuple[Part, list[str]]:
     """The MIME tree of a mail as it came, and what was wrong with it. Never raises."""
-    return mime.tree(mime.unwrapped(raw))
+    message, defects = mime.tree(mime.unwrapped(raw))
+    parts = [part for _, part in walk(message)]
+    room = limits.PARTS - len(parts)
+    for part in parts:
+        found = files(part)
+        part.enclosed = found[: max(room, 0)]
+        room -= len(found)
+    if room < 0:
+        defects.append(f"parts: only the first {limits.PARTS} are listed")
+    return message, defects
 
 
 def walk(message: Part) -> Iterator[tuple[int, Part]]:
-    """`(number, part)` in pre-order."""
+    """`(number, part)` in pre-order, then what they enclose."""
     stack = [message]
+    enclosed: list[Part] = []
     number = 0
     while stack:
         part = stack.pop()
         yield number, part
         number += 1
         stack.extend(reversed(part.children))
+        enclosed += part.enclosed
+    yield from enumerate(enclosed, number)
 
 
 def parameter(part: Part, header: str, name: str) -> str:
@@ -39,9 +57,12 @@ def parameter(part: Part, header: str, name: str) -> str:
 
 
 def filename(part: Part) -> str:
-    """As it declares itself, made safe."""
+    """As it declares itself, made safe; an invitation without a name gets one."""
     name = parameter(part, "content-disposition", "filename")
-    return safe_name(name or parameter(part, "content-type", "name"))
+    name = name or parameter(part, "content-type", "name")
+    # Some encode what was encoded.
+    name = safe_name(decoded(name))
+    return name or ("invite.ics" if part.content_type in _CALENDARS else "")
 
 
 def safe_name(name: str) -> str:
@@ -50,9 +71,9 @@ def safe_name(name: str) -> str:
     What remains may be empty.
     """
     name = after_slash(after_backslash(name.replace("\x00", "")))
-    name = _BIDI.sub("", limits.clean_line(name, 4 * limits.FILENAME)).strip()
-    if name in {".", ".."}:
-        return ""
+    name = _BIDI.sub("", limits.clean_line(name, limits.HEADER_BYTES)).strip()
+    # Windows drops them, and then it is another extension.
+    name = name.rstrip(". ")
     if len(name) > limits.FILENAME:
         stem, dot, extension = name.rpartition(".")
         keep = limits.FILENAME - len(extension) - 1
@@ -78,10 +99,11 @@ def content(part: Part) -> bytes:
 def describe(number: int, part: Part) -> ParsedAttachment:
     data = content(part)
     identifier = content_id(part)
+    name = filename(part)
     return ParsedAttachment(
         part=number,
-        filename=filename(part),
-        content_type=part.content_type,
+        filename=name,
+        content_type=told_apart(part.content_type, name, data),
         size=len(data),
         inline=disposition(part) != "attachment" and bool(identifier),
         content_id=identifier,

@@ -10,8 +10,6 @@ from collections import Counter
 
 from threads.mail import limits
 
-# Longer HTML is cut; the rest stays in the original.
-_LONGEST = 1_000_000
 _LONG_TEXT = 2_000
 _AMPERSANDS = 1_000
 # As HTML 13.2.5 has it: a quote counts only after an equals sign. The groups: slash,
@@ -82,7 +80,7 @@ def levelled(html: str) -> Levelled:
 
 class _Leveller:
     def __init__(self, html: str) -> None:
-        self.html = limits.storable(html[:_LONGEST])
+        self.html = limits.storable(html[: limits.HTML])
         # What was written so far, and from where on nothing was decided yet.
         self.pieces: list[str] = []
         self.pending = 0

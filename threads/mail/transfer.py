@@ -2,11 +2,17 @@
 
 import binascii
 import re
-from string import ascii_letters, digits
+from string import ascii_lowercase, ascii_uppercase, digits
 
-_DIGITS = (ascii_letters + digits + "+/=").encode()
+_DIGITS = (ascii_uppercase + ascii_lowercase + digits + "+/=").encode()
 _FOREIGN = bytes(set(range(256)) - set(_DIGITS))
 _PADDING = re.compile(rb"=+")
+# Blanks that came between a soft line break and its line end (RFC 2045 section 6.7).
+_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
+# Two words and a blank between them: no base64, whatever the header says.
+_WORDS = re.compile(rb"[a-z]{2}[,.]?[ ][A-Za-z]{2}")
+_MOST_FOREIGN = 0.1
+_SAMPLE = 2_000
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
 
 
@@ -19,13 +25,21 @@ def unencoded(body: bytes, encoding: str) -> bytes:
     'café'
     """
     name = encoding.partition("(")[0].strip().strip("\"';").lower()
-    if name == "base64":
-        return base64(body)
-    if name in {"quoted-printable", "quoted_printable"}:
-        return binascii.a2b_qp(body)
+    if name in {"base64", "b"}:
+        return body if _plain(body) else base64(body)
+    if name in {"quoted-printable", "quoted_printable", "q"}:
+        return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", body))
     if name in {"x-uuencode", "uuencode", "x-uue", "uue"}:
         return _uuencoded(body)
     return body
+
+
+def _plain(body: bytes) -> bool:
+    """It says base64, and was never encoded."""
+    if not _WORDS.search(body, 0, _SAMPLE):
+        return False
+    sample = body[:_SAMPLE]
+    return len(sample.translate(None, _DIGITS)) > _MOST_FOREIGN * len(sample)
 
 
 def base64(body: bytes) -> bytes:
@@ -34,9 +48,22 @@ def base64(body: bytes) -> bytes:
     >>> base64(b"YWI=YWI=!")
     b'abab'
     """
-    return b"".join(
-        _stretch(one) for one in _PADDING.split(body.translate(None, _FOREIGN)) if one
-    )
+    text = body.translate(None, _FOREIGN).rstrip(b"=")
+    if b"=" not in text:
+        return _stretch(text)
+    return b"".join(_stretch(one) for one in _PADDING.split(text) if one)
+
+
+def ends(text: bytes) -> bool:
+    """Whether base64 can end so: without padding its last bits are none.
+
+    >>> ends(b"w6k"), ends(b"Y2Fmw"), ends(b"Y2Fmw6")
+    (True, False, False)
+    """
+    over = len(text) % 4
+    if over in {0, 1} or text.endswith(b"="):
+        return over == 0 or text.endswith(b"=")
+    return _DIGITS.find(text[-1:]) % (16 if over == 2 else 4) == 0  # noqa: PLR2004
 
 
 def _stretch(text: bytes) -> bytes:

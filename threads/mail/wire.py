@@ -139,6 +139,12 @@ def _authentication(value: object) -> Any:
     return value
 
 
+def _protection(value: object) -> Any:
+    if _text(value) not in {"", "signed", "encrypted"}:
+        raise ValueError("no protection of ours")
+    return value
+
+
 _READERS: dict[str, Callable[[object], Any]] = {
     "message_id": _text,
     "in_reply_to": _texts,
@@ -162,6 +168,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "complaint": _complaint,
     "reasons": _reasons,
     "authentication": _authentication,
+    "protection": _protection,
     "repaired": _exactly(bool),
     "defects": _texts,
     "dedupe_key": _text,

@@ -106,6 +106,8 @@ class Message(models.Model):
     unverified_sender = models.BooleanField(default=False)
     via = models.CharField(max_length=7, choices=Via.choices, default=Via.MAIL)
     imported = models.BooleanField(default=False)
+    # S/MIME or PGP, told and not checked: "", signed, encrypted.
+    protection = models.CharField(max_length=9, blank=True, default="")
     repaired = models.BooleanField(default=False)
     message_id_reused = models.BooleanField(default=False)
     is_first = models.BooleanField(default=False)
