@@ -42,6 +42,7 @@ from threads.reading import columns, person
 from threads.serializers import LIST_LIMIT
 from webhooks import faults
 from webhooks.outbox import NewEvent, publish
+from webhooks.rows import insert, update
 
 
 class LostClaimError(Exception):
@@ -425,15 +426,15 @@ class _Arrival:
     def _save(self) -> None:
         self.customers.save()
         fresh = [place for place in self.places if place.thread.pk is None]
-        Thread.objects.bulk_create([place.thread for place in fresh])
+        insert([place.thread for place in fresh])
         messages = list(self.messages.values())
         for place in self.places:
             for message in place.messages:
                 message.thread = place.thread
-        Message.objects.bulk_create(messages)
-        Reference.objects.bulk_create(self.references)
-        Attachment.objects.bulk_create(self.attachments)
-        Recipient.objects.bulk_create(self.recipients)
+        insert(messages)
+        insert(self.references)
+        insert(self.attachments)
+        insert(self.recipients)
         self._save_threads()
 
     def _save_threads(self) -> None:
@@ -445,11 +446,9 @@ class _Arrival:
                 self._save_merge(place, place.standing())
             if place.tagged:
                 place.thread.tags.set(Tag.objects.filter(name__in=place.tags))
-        Thread.objects.bulk_create(
+        update(
             [place.thread for place in changed],
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=[
+            [
                 "status",
                 "priority",
                 "assignee",

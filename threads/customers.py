@@ -7,6 +7,7 @@ from threads.house import House
 from threads.mail.addresses import normalise
 from threads.mail.parsed import Address, ParsedMail
 from threads.models import Customer
+from webhooks.rows import update
 
 _NO_REPLY = (
     *("no-reply", "noreply", "no_reply", "donotreply", "do-not-reply", "do_not_reply"),
@@ -89,7 +90,7 @@ class Customers:
             self._touched.add(mine.address)
 
     def save(self) -> None:
-        Customer.objects.bulk_update(
+        update(
             [self._found[address] for address in sorted(self._touched)],
             ["thread_count"],
         )

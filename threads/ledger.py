@@ -5,6 +5,7 @@ A crash after it is finished from the database; the source is not needed again.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from itertools import islice
 from uuid import UUID
@@ -17,7 +18,8 @@ from threads.models import IngestRecord, Original, Source
 from threads.sources.base import Copy, Door, GoneError, SourceError
 from webhooks import faults
 from webhooks.fields import public_id
-from webhooks.leases import in_seconds
+from webhooks.leases import clock, in_seconds
+from webhooks.rows import insert
 
 LOOKED_UP_AT_ONCE = 500
 CLAIM_SECONDS = 600
@@ -148,6 +150,7 @@ def enter(
         )
     }
     faults.step("ledger.originals")
+    now = clock()
     records = [
         IngestRecord(
             public_id=public_id(),
@@ -158,12 +161,14 @@ def enter(
             # The key alone: nobody holds the bytes once they are on their way.
             original_id=originals[sha256(a.content).hexdigest()].pk,
             token=token,
-            claimed_until=in_seconds(CLAIM_SECONDS),
+            claimed_until=now + timedelta(seconds=CLAIM_SECONDS),
             silent=silent,
+            received_at=now,
+            updated_at=now,
         )
         for a in arrived
     ]
-    IngestRecord.objects.bulk_create(records)
+    insert(records)
     faults.step("ledger.records")
     return records
 

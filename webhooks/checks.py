@@ -1,6 +1,7 @@
 """Mistakes in the configuration of this room, said at start."""
 
 from collections.abc import Sequence
+from sqlite3 import sqlite_version, sqlite_version_info
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -8,6 +9,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from django.db import connection
 
 from webhooks.addresses import Policy
 
@@ -67,6 +69,23 @@ def queue(
                 "Q_CLUSTER: tasks may run twice.",
                 hint=f"Set retry above {least:.0f} s.",
                 id="webhooks.W001",
+            )
+        ]
+    return []
+
+
+@register(CONFIGURATION)
+def sqlite(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Rows come back from the statement that inserts them since 3.35 (RETURNING)."""
+    del app_configs
+    if connection.vendor == "sqlite" and sqlite_version_info < (3, 35):
+        return [
+            Error(
+                f"SQLite {sqlite_version} is too old.",
+                hint="Use PostgreSQL, or a Python with SQLite 3.35 or newer.",
+                id="webhooks.E004",
             )
         ]
     return []

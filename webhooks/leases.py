@@ -1,12 +1,13 @@
 """Leases on the database's clock, so that no machine's own clock matters."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from uuid import uuid4
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Expression, ExpressionWrapper, Q, Value
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from webhooks.models import DrainLease
 
@@ -18,6 +19,18 @@ def in_seconds(seconds: float) -> Expression:
     return ExpressionWrapper(
         Now() + Value(timedelta(seconds=seconds)), output_field=models.DateTimeField()
     )
+
+
+def clock() -> datetime:
+    """The database's clock, for rows of plain values. SQLite's is this machine's."""
+    if connection.vendor == "sqlite":
+        now = timezone.now()
+        # In its own precision: what is due now is due for `Now()` too.
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment
 
 
 class Lease:

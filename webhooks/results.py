@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from webhooks.leases import in_seconds
 from webhooks.models import Attempt, Delivery, Secret, Webhook
 from webhooks.outbox import NewEvent, publish
+from webhooks.rows import insert
 from webhooks.transport import Outcome
 from webhooks.wording import kept
 
@@ -179,7 +180,7 @@ def record(results: Sequence[Result]) -> None:
     sent = [result for result in mine if result.outcome is not None]
     succeeded = [result for result in sent if result.success]
     failed = [result for result in sent if not result.success]
-    Attempt.objects.bulk_create([_attempt(result) for result in sent])
+    insert([_attempt(result) for result in sent])
     gone = {result.job.webhook_pk for result in failed if result.gone}
     _record_health(succeeded, failed)
     if succeeded:
