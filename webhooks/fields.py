@@ -26,12 +26,16 @@ _RANDOM_DIGITS = 16
 PUBLIC_ID_LENGTH = 1 + _TIME_DIGITS + _RANDOM_DIGITS
 
 
+_PAIRS = [one + other for one in _DIGITS for other in _DIGITS]
+
+
 def _base36(number: int, width: int) -> str:
-    digits = []
-    for _place in range(width):
-        number, digit = divmod(number, 36)
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
+    """`width` is even: two digits at a time."""
+    pairs = []
+    for _place in range(0, width, 2):
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))
 
 
 def public_id() -> str:

@@ -5,6 +5,7 @@ people keeps the spelling of the mail.
 """
 
 import re
+from functools import lru_cache
 
 _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}")
 _DOMAIN = re.compile(
@@ -22,8 +23,13 @@ def normalise(address: str) -> str:
     >>> normalise("not an address")
     ''
     """
+    return _normalised(address) if len(address) <= _LONGEST else ""
+
+
+@lru_cache(maxsize=1024)  # a mail names the same few again and again
+def _normalised(address: str) -> str:
     local, at, domain = address.strip().lower().rpartition("@")
-    if not at or len(address) > _LONGEST or not _LOCAL.fullmatch(local):
+    if not at or not _LOCAL.fullmatch(local):
         return ""
     try:
         domain = domain.rstrip(".").encode("idna").decode("ascii").lower()
