@@ -58,6 +58,16 @@ def test_the_original_is_kept_byte_for_byte(source, maildir, ingest):
     assert bytes(Original.objects.get().content) == content
 
 
+def test_postgresql_spends_no_time_on_compressing_originals(db):
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT attstorage FROM pg_attribute WHERE attname = 'content'"
+                " AND attrelid = 'threads_original'::regclass"
+            )
+            assert cursor.fetchone() == ("e",)
+
+
 def test_mail_moves_to_cur_after_it_is_stored(source, maildir, ingest):
     maildir.deliver(mail(), "1.M1P1.host")
     ingest()
