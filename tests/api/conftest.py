@@ -6,6 +6,7 @@ from tests.mails import Maildir as Folder
 from tests.mails import mail
 from threads.ingest import Options, take_in
 from threads.models import Mailbox, Source, Thread
+from threads.parsers import Parsers
 from threads.sources.maildir import Maildir
 
 
@@ -32,8 +33,15 @@ def client(key):
     return key()
 
 
+@pytest.fixture(scope="session")
+def parsers():
+    """Warm ones: a process for each mail of each test would take most of the time."""
+    with Parsers(most=1) as warm:
+        yield warm
+
+
 @pytest.fixture
-def arrive(db, tmp_path):
+def arrive(db, tmp_path, parsers):
     """Takes in a mail for an address; answers with its thread."""
     folders = {}
 
@@ -49,7 +57,7 @@ def arrive(db, tmp_path):
         )
         values.setdefault("message_id", f"<{folder.count}.{to}>")
         folder.deliver(mail(to=to, **values))
-        take_in(source, Maildir(folder.path), Options(limit=10**7))
+        take_in(source, Maildir(folder.path), Options(limit=10**7, parsers=parsers))
         return Thread.objects.latest("pk")
 
     return take
