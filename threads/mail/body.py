@@ -13,6 +13,7 @@ from threads.mail.mime import Part
 from threads.mail.mojibake import Mender
 from threads.mail.parsed import ParsedAttachment
 from threads.mail.parts import (
+    beginning,
     content,
     describe,
     disposition,
@@ -139,15 +140,16 @@ class _Reader:
         return [_Section(self._decoded(part)) for part in self.named]
 
     def _decoded(self, part: Part) -> str:
-        raw = content(part)
+        most = 4 * self.room
+        raw = content(part) if part.enclosed else beginning(part, most + 1)
         label = parameter(part, "content-type", "charset")
         if not label and part.content_type == "text/html":
             meta = _META.search(raw, 0, _META_WITHIN)
             label = meta[1].decode() if meta else ""
         if part.enclosed:
             raw = without_files(raw)
-        text, clean = decode(raw[: 4 * self.room], label)
-        if len(raw) > 4 * self.room or len(text) > self.room:
+        text, clean = decode(raw[:most], label)
+        if len(raw) > most or len(text) > self.room:
             text = text[: self.room]
             self.defects.append(f"text: only the first {limits.TEXT} characters")
         self.room -= len(text)

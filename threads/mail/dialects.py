@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from threads.mail import headers, limits
 from threads.mail.mime import Part
+from threads.mail.parsed import Address
 
 _LINES = 200
 _LONGEST_LINE = 1_000
@@ -62,13 +63,13 @@ _MESSAGE_ID = re.compile(
 )
 
 
-def from_a_server(message: Part) -> bool:
+def from_a_server(message: Part, from_: tuple[Address, ...]) -> bool:
     """No person's: the null sender, or a daemon's name."""
     if "<>" in {message.first(n).strip() for n in ("return-path", "x-envelope-from")}:
         return True
     if message.first("x-failed-recipients").strip():
         return True
-    for person in headers.addresses(message, "from")[:1]:
+    for person in from_[:1]:
         if person.address.partition("@")[0].lower() in _SERVERS:
             return True
         return bool(_SERVER_NAMES.search(person.name))

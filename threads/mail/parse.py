@@ -49,7 +49,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         attachments=tuple(content.attachments),
         auto=bool(auto),
         bulk=bool(bulk),
-        bounce=reports.bounce(message, content.text),
+        bounce=reports.bounce(message, people["from"], content.text),
         complaint=reports.complaint(message),
         reasons=tuple(
             (name, evidence)

@@ -6,7 +6,8 @@ from typing import Any
 from threads.mail import dialects, limits, verdicts
 from threads.mail.headers import message_id
 from threads.mail.mime import Part, header, unwrapped
-from threads.mail.parts import content, parameter, walk
+from threads.mail.parsed import Address
+from threads.mail.parts import beginning, parameter, walk
 
 _ENCLOSED = frozenset(
     {
@@ -23,7 +24,9 @@ _LONGEST_WORD = 20
 _LONGEST_AGENT = 100
 
 
-def bounce(message: Part, text: str) -> dict[str, Any] | None:
+def bounce(
+    message: Part, from_: tuple[Address, ...], text: str
+) -> dict[str, Any] | None:
     """What a delivery report says (RFC 3464), or None when this is none.
 
     `message_id` is the mail it is about; `recipients` all it speaks of, each with
@@ -37,7 +40,7 @@ def bounce(message: Part, text: str) -> dict[str, Any] | None:
         kind = parameter(message, "content-type", "report-type").lower()
         if kind not in {"", "delivery-status"}:
             return None
-    if not report and not dialects.from_a_server(message):
+    if not report and not dialects.from_a_server(message, from_):
         return None
     recipients = [
         recipient
@@ -73,7 +76,7 @@ def complaint(message: Part) -> dict[str, str] | None:
     if message.content_type != "multipart/report":
         return None
     for part in _parts(message, {"message/feedback-report"}):
-        fields, _ = header(content(part)[: limits.HEADER_BYTES])
+        fields, _ = header(beginning(part, limits.HEADER_BYTES))
         group = Part(fields)
         kind = _plain(group.first("feedback-type")).lower()
         if not kind or kind in _NO_COMPLAINT:
@@ -94,7 +97,7 @@ def _parts(message: Part, types: "frozenset[str] | set[str]") -> Iterator[Part]:
 def _about(report: Part) -> str:
     """The Message-ID of the mail that the report encloses."""
     for part in _parts(report, _ENCLOSED):
-        enclosed = Part(header(unwrapped(content(part)[: limits.HEADER_BYTES]))[0])
+        enclosed = Part(header(unwrapped(beginning(part, limits.HEADER_BYTES)))[0])
         if identifier := message_id(enclosed):
             return identifier
     return ""
@@ -102,7 +105,7 @@ def _about(report: Part) -> str:
 
 def _recipients(part: Part) -> Iterator[dict[str, str]]:
     """The groups of fields of a status, one for each recipient (RFC 3464 section 2)."""
-    status = content(part)[: limits.HEADER_BYTES]
+    status = beginning(part, limits.HEADER_BYTES)
     at = 0
     found = 0
     while at < len(status) and found < _RECIPIENTS:

@@ -1,7 +1,7 @@
 """Where a signature begins, among the lines that somebody wrote himself."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from threads.mail.greetings import greets
@@ -44,6 +44,12 @@ _NOTICE = re.compile(
     r"|riservat",
     re.IGNORECASE,
 )
+# One of them is in each of these.
+_NOTICE_STEMS = (
+    "disclaimer", "vertrouwelijk", "geadresseerde", "bestemd", "geen rechten",
+    "confiden", "intended", "addressee", "privileged", "vertraulich", "bestimmt",
+    "destinata", "riservat",
+)  # fmt: skip
 _DISCLAIMER = re.compile(r"\W*disclaimer\W*(?:$|:)", re.IGNORECASE)
 # Sentences that stand in signatures: when somebody is there, and what trees are spared.
 _USUAL = re.compile(
@@ -53,6 +59,7 @@ _USUAL = re.compile(
 )
 _DASHED_NAME = re.compile(r"[-–—/][^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*){0,3}")
 _RULE = re.compile(r"_{5,}|-{20,}")
+_DASHES = frozenset("-–—/_")
 _GOES_ON = re.compile(r"(?:n\.?\s?b|p\.?\s?s)\b|.*\?$", re.IGNORECASE)
 
 
@@ -76,7 +83,13 @@ def signature(lines: list[str], *, said: bool) -> int:
 
 def signs(lines: list[str], at: int) -> bool:
     """Whether all from that line on is a signature, by one rule or another."""
-    return any(rule(lines, at) for rule in _RULES)
+    return (
+        delimited(lines, at)
+        or closes(lines, at)
+        or from_device(lines, at)
+        or dashed(lines, at)
+        or warns(lines, at)
+    )
 
 
 def delimited(lines: list[str], at: int) -> bool:
@@ -128,6 +141,8 @@ def dashed(lines: list[str], at: int) -> bool:
     False
     """
     line = lines[at][:_LONGEST_LINE]
+    if line[:1] not in _DASHES:
+        return False
     alone = not any(lines[max(at - 1, 0) : at]) and not any(lines[at + 1 : at + 2])
     name = alone and line[1:2].isupper() and _DASHED_NAME.fullmatch(line)
     return bool(name or _RULE.fullmatch(line)) and _is_end(_below(lines, at))
@@ -144,17 +159,13 @@ def warns(lines: list[str], at: int) -> bool:
     False
     """
     line = lines[at][:_LONGEST_NOTICE]
-    certain = _DISCLAIMER.match(line) or len(set(_NOTICE.findall(line.lower()))) > 1
-    return bool(certain) and _is_end(_below(lines, at - 1))
-
-
-_RULES: tuple[Callable[[list[str], int], bool], ...] = (
-    delimited,
-    closes,
-    from_device,
-    dashed,
-    warns,
-)
+    if not _DISCLAIMER.match(line):
+        lower = line.lower()
+        if not any(stem in lower for stem in _NOTICE_STEMS):
+            return False
+        if len(set(_NOTICE.findall(lower))) == 1:
+            return False
+    return _is_end(_below(lines, at - 1))
 
 
 def _below(lines: list[str], at: int) -> Iterator[str]:
