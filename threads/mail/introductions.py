@@ -31,7 +31,9 @@ _BEGINS = re.compile(
 _TIME = re.compile(r"\d{1,2}[:.h]\d{2}(?!\d)")
 _DAY = re.compile(r"(?<!\d)(?:(?:19|20)\d\d(?!\d)|\d{1,2}[-/.]\s?\d{1,2}[-/.]\s?\d\d)")
 _ADDRESS = re.compile(r"[^\s@]@[^\s@]")
-_DATED_SENDER = re.compile(r"\d{4}[/-]\d{1,2}[/-]\d{1,2} .*<\S+@\S+>:?")
+_DATED_SENDER = re.compile(
+    r"\d{4}[/-]\d{1,2}[/-]\d{1,2} [^<]*+<[^<>\s@]++@[^<>\s]++>:?"
+)
 # What stands between the dashes.
 _TITLES = (
     "oorspronkelijk bericht", "origineel bericht", "doorgestuurd bericht",
@@ -50,11 +52,11 @@ _SEPARATOR = re.compile(
     r"|anfang der weitergeleiteten (?:e-mail|nachricht):"
     r"|début du message (?:réexpédié|transféré) :"
     r"|inicio del mensaje reenviado:|inizio (?:del )?messaggio inoltrato:"
-    r"|original message processed by david\W?"
-    # GroupWise.
-    r"|>>> [^>]*(?:<[^>]*> )?[^>]*\d\d[:.]\d\d[^>]*>>>",
+    r"|original message processed by david\W?",
     re.IGNORECASE,
 )
+# GroupWise; with a time.
+_ARROWS = re.compile(r">>> [^<>]*+(?:<[^<>]*+> [^<>]*+)?>>>")
 # Programs of help desks ask for the answer above a line of theirs.
 _ABOVE_THIS_LINE = re.compile(
     r"(?:##|--|==|__)[^\w]*\w.*\b(?:boven|above|oberhalb|über|au-dessus|encima|sopra)\b"
@@ -164,6 +166,8 @@ def separates(line: str) -> bool:
         if not start.startswith(_ANNOUNCING):
             return False
     line = line[:_LONGEST_LINE]
+    if line.startswith(">"):
+        return bool(_ARROWS.fullmatch(line) and _TIME.search(line))
     return bool(_SEPARATOR.fullmatch(line) or _ABOVE_THIS_LINE.fullmatch(line))
 
 

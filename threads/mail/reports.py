@@ -1,6 +1,7 @@
 """What servers report of a mail: not delivered (RFC 3464), unwanted (RFC 5965)."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 from threads.mail import dialects, limits, verdicts
@@ -42,11 +43,8 @@ def bounce(
             return None
     if not report and not dialects.from_a_server(message, from_):
         return None
-    recipients = [
-        recipient
-        for part in _parts(message, _STATUSES)
-        for recipient in _recipients(part)
-    ][:_RECIPIENTS]
+    everybody = chain.from_iterable(map(_recipients, _parts(message, _STATUSES)))
+    recipients = list(islice(everybody, _RECIPIENTS))
     if not recipients:
         if verdicts.answers_by_itself(message):
             return None

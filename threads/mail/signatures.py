@@ -41,8 +41,7 @@ _NOTICE = re.compile(
     r"disclaimer|vertrouwelijk|geadresseerde|uitsluitend bestemd|geen rechten"
     r"|confidential|intended (?:solely|only|recipient|for)|addressee|privileged"
     r"|vertraulich|bestimmt für|confidentiel|destinataire|confidencial|destinatario"
-    r"|riservat",
-    re.IGNORECASE,
+    r"|riservat"
 )
 # One of them is in each of these.
 _NOTICE_STEMS = (
@@ -159,13 +158,17 @@ def warns(lines: list[str], at: int) -> bool:
     False
     """
     line = lines[at][:_LONGEST_NOTICE]
-    if not _DISCLAIMER.match(line):
-        lower = line.lower()
-        if not any(stem in lower for stem in _NOTICE_STEMS):
-            return False
-        if len(set(_NOTICE.findall(lower))) == 1:
-            return False
+    if not _DISCLAIMER.match(line) and len(_notices(line)) <= 1:
+        return False
     return _is_end(_below(lines, at - 1))
+
+
+def _notices(line: str) -> set[str]:
+    """The words of lawyers in it."""
+    lower = line.lower()
+    if not any(stem in lower for stem in _NOTICE_STEMS):
+        return set()
+    return set(_NOTICE.findall(lower))
 
 
 def _below(lines: list[str], at: int) -> Iterator[str]:
@@ -184,7 +187,7 @@ def _is_end(rest: Iterable[str]) -> bool:
     for kept, line in enumerate(rest):
         if _GOES_ON.match(line[:_LONGEST_LINE]):
             return False
-        if _NOTICE.search(line[:_LONGEST_NOTICE]):
+        if _notices(line[:_LONGEST_NOTICE]):
             return True
         if kept >= _MOST_LINES or len(line) > _LONGEST_LINE or _says(line):
             return False
