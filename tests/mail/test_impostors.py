@@ -48,3 +48,24 @@ def test_a_name_that_claims_more_is_noticed(name, address, found):
 )
 def test_a_domain_in_borrowed_letters_is_noticed(domain, found):
     assert codes("", f"x@{domain}") == found
+
+
+@pytest.mark.parametrize(
+    ("sender", "reply_to", "found"),
+    [
+        ("jan@bedrijf.nl", "piet@bedrijf.nl", []),
+        ("jan@bedrijf.nl", "jan@mail.Bedrijf.nl", []),
+        ("jan@mail.bedrijf.nl", "jan@bedrijf.nl", []),
+        ("jan@bedrijf.nl", "jan@anderbedrijf.nl", ["jan@anderbedrijf.nl"]),
+        ("ceo@bank.nl", "ceo@evil.nl", ["ceo@evil.nl"]),
+        # A form on our own site names the customer so.
+        ("form@shop.nl", "klant@bedrijf.nl", []),
+        ("", "klant@bedrijf.nl", []),
+        ("jan@bedrijf.nl", "nobody", []),
+    ],
+)
+def test_answers_that_would_go_elsewhere_are_noticed(sender, reply_to, found):
+    odd = warnings(
+        [Address(sender)], [Address(reply_to)], names=(), domains={"shop.nl"}
+    )
+    assert odd == [("reply_to_domain", one) for one in found]

@@ -60,18 +60,21 @@ def test_every_recipient_is_told():
             "recipients": [
                 {
                     "address": "een@x.nl",
+                    "original": "",
                     "action": "delivered",
                     "status": "2.0.0",
                     "detail": "",
                 },
                 {
                     "address": "Twee@x.nl",
+                    "original": "twee@x.nl",
                     "action": "failed",
                     "status": "5.1.1",
                     "detail": "550 5.1.1 <twee@x.nl>: User unknown",
                 },
                 {
                     "address": "drie@x.nl",
+                    "original": "",
                     "action": "delayed",
                     "status": "4.4.1",
                     "detail": "",
@@ -82,6 +85,23 @@ def test_every_recipient_is_told():
 
 def test_a_report_of_success_or_delay_is_no_bounce():
     assert parse(REPORT.replace(b"Action: failed", b"Action: relayed")).bounce is None
+
+
+STATUS = REPORT.partition(b"Content-Type: message/delivery-status\n\n")[2]
+BARE = (
+    b"From: MAILER-DAEMON@mx.shop.nl\nContent-Type: message/delivery-status\n\n"
+    + STATUS.partition(b"--b")[0]
+)
+
+
+def test_a_status_without_a_report_around_it_is_a_report():
+    """Some servers send nothing else; it may come from anybody's address."""
+    for raw in (BARE, BARE.replace(b"MAILER-DAEMON", b"bounces-7")):
+        mail = parse(raw)
+        assert mail.reasons == (("auto", "Content-Type: message/delivery-status"),)
+        assert mail.bounce["recipient"] == "Twee@x.nl"
+        assert len(mail.bounce["recipients"]) == 3
+    assert parse(BARE.replace(b"Action: failed", b"Action: delayed")).bounce is None
 
 
 def test_a_report_of_reading_is_no_bounce():

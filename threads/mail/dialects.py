@@ -138,6 +138,7 @@ def _recipient(address: str, reason: str) -> dict[str, str]:
     status = _STATUS.search(reason)
     return {
         "address": limits.clean_line(address, limits.ADDRESS),
+        "original": "",
         "action": "failed",
         "status": status[1] if status else "",
         "detail": limits.clean_line(reason, _LONGEST_DETAIL),

@@ -43,19 +43,51 @@ Warning_ = tuple[str, str]
 
 
 def warnings(
-    from_: Collection[Address], *, names: Collection[str], domains: Collection[str]
+    from_: Collection[Address],
+    reply_to: Collection[Address] = (),
+    *,
+    names: Collection[str],
+    domains: Collection[str],
 ) -> list[Warning_]:
     """`(code, evidence)` of each; `names` and `domains` are those of our mailboxes.
 
     >>> ceo = Address("x@evil.nl", "ceo@shop.nl")
     >>> warnings([ceo], names=[], domains=["shop.nl"])
     [('display_name_address', 'ceo@shop.nl'), ('display_name_domain', 'shop.nl')]
+    >>> warnings([Address("jan@x.nl")], [Address("jan@y.nl")], names=[], domains=[])
+    [('reply_to_domain', 'jan@y.nl')]
     """
     found: dict[Warning_, None] = {}
     for person in tuple(from_)[:_MOST]:
         for code, evidence in _of(person, names, domains):
             found[code, limits.clean_line(evidence, _EVIDENCE)] = None
+    for address in _elsewhere(from_, reply_to, domains):
+        found["reply_to_domain", limits.clean_line(address, _EVIDENCE)] = None
     return list(found)
+
+
+def _elsewhere(
+    from_: Collection[Address], reply_to: Collection[Address], ours: Collection[str]
+) -> Iterator[str]:
+    """Where answers would go, when it is another domain than whoever writes is of.
+
+    Of one domain is what lies within the other; forms of our own name the customer.
+    """
+    senders = {_domain_of(one) for one in tuple(from_)[:_MOST]} - {""}
+    if not senders or not senders.isdisjoint(ours):
+        return
+    for one in tuple(reply_to)[:_MOST]:
+        domain = _domain_of(one)
+        related = any(
+            f".{domain}".endswith(f".{sender}") or f".{sender}".endswith(f".{domain}")
+            for sender in senders
+        )
+        if domain and not related:
+            yield one.address
+
+
+def _domain_of(person: Address) -> str:
+    return normalise(person.address).rpartition("@")[2]
 
 
 def _of(

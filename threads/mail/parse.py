@@ -8,7 +8,7 @@ from threads.mail.identity import dedupe_key
 from threads.mail.mime import Part
 from threads.mail.mojibake import Mender
 from threads.mail.parsed import ParsedMail
-from threads.mail.parts import tree
+from threads.mail.parts import tree, walk
 from threads.mail.protection import protection
 
 _DEFECTS = 50
@@ -59,7 +59,14 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
         protection=protection(message, content.text),
         repaired=mender.mended or content.repaired,
-        defects=_listed([*defects, *headers.defects(message), *content.defects]),
+        defects=_listed(
+            [
+                *defects,
+                *(one for _, part in walk(message) for one in headers.defects(part)),
+                *headers.crowds(people, message),
+                *content.defects,
+            ]
+        ),
         dedupe_key=dedupe_key(raw),
         hops=sum(1 for _ in message.values("received")),
     )

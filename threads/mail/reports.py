@@ -16,7 +16,6 @@ _ENCLOSED = frozenset(
         "message/global", "message/global-headers",
     }
 )  # fmt: skip
-_STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 # Feedback that complains of nobody (RFC 5965 section 7.3, RFC 6591).
 _NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "dkim"})
 _RECIPIENTS = 100
@@ -31,19 +30,22 @@ def bounce(
     """What a delivery report says (RFC 3464), or None when this is none.
 
     `message_id` is the mail it is about; `recipients` all it speaks of, each with
-    `address`, `action`, `status` and `detail`; `recipient`, `action`, `status` are
+    `address`, `original` (whom the mail was sent to, where a server sent it on),
+    `action`, `status` and `detail`; `recipient`, `action`, `status` are
     those of the first that failed. What is not said is `""`. A report that only says
     delivered, delayed or relayed is no bounce. `text` is what a person reads of it:
     servers that know no report say it there.
     """
-    report = message.content_type == "multipart/report"
+    report = message.content_type in {"multipart/report", *verdicts.STATUSES}
     if report:
         kind = parameter(message, "content-type", "report-type").lower()
         if kind not in {"", "delivery-status"}:
             return None
     if not report and not dialects.from_a_server(message, from_):
         return None
-    everybody = chain.from_iterable(map(_recipients, _parts(message, _STATUSES)))
+    everybody = chain.from_iterable(
+        map(_recipients, _parts(message, verdicts.STATUSES))
+    )
     recipients = list(islice(everybody, _RECIPIENTS))
     if not recipients:
         if verdicts.answers_by_itself(message):
@@ -116,10 +118,14 @@ def _recipients(part: Part) -> Iterator[dict[str, str]]:
         if not action:
             continue
         found += 1
-        address = group.first("final-recipient") or group.first("original-recipient")
+        final, original = (
+            _bare(group.first(name).rpartition(";")[2])
+            for name in ("final-recipient", "original-recipient")
+        )
         detail = group.first("diagnostic-code").partition(";")
         yield {
-            "address": _bare(address.rpartition(";")[2]),
+            "address": final or original,
+            "original": original,
             "action": action,
             "status": _plain(group.first("status")),
             "detail": limits.clean_line(detail[2] or detail[0], _LONGEST_DETAIL),

@@ -12,6 +12,8 @@ from threads.mail import headers, limits
 from threads.mail.mime import Part
 from threads.mail.parsed import Authentication
 
+# What a report tells servers; some send it without the report around it.
+STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _BULK = frozenset({"bulk", "list", "junk"})
 _AUTOMATIC_PRECEDENCE = frozenset({"auto_reply", "auto-reply"})
 _AUTOMATIC_HEADERS = (
@@ -76,8 +78,8 @@ def _dmarc(value: str, sender: str) -> Authentication:
 
 def automatic(message: Part) -> str:
     """RFC 3834 section 5, and what older systems write instead."""
-    if message.content_type == "multipart/report":
-        return "Content-Type: multipart/report"
+    if message.content_type in {"multipart/report", *STATUSES}:
+        return f"Content-Type: {message.content_type}"
     name = next(_automatic(message), "")
     return _named(message, name) if name else ""
 
