@@ -133,7 +133,7 @@ def outline():
 DIFFER = {
     ("imap_tools", "subject"): 2,
     ("imap_tools", "from"): 4,
-    ("imap_tools", "to"): 6,
+    ("imap_tools", "to"): 5,
     ("imap_tools", "date"): 3,
     ("imap_tools", "text"): 12,
     ("imap_tools", "attachments"): 7,
