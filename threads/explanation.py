@@ -169,6 +169,7 @@ def warnings(message: Message) -> list[str]:
             "The sender's domain mixes letters of several writings: %s"
         ),
         "lookalike_domain": _("The sender's domain looks like ours and is not: %s"),
+        "several_senders": _("It names several senders: %s"),
         "reply_to_domain": _(
             "Answers would go to another domain than the sender's: %s"
         ),

@@ -246,6 +246,39 @@ def test_a_server_that_still_tries_has_not_failed():
     assert parse(raw).auto
 
 
+def test_a_server_that_tries_again_for_hours_names_nobody_who_failed():
+    """Gmail puts the header of failures on its delays."""
+    delayed = EXIM.replace(
+        b"This is a permanent error.", b"Gmail will retry for 47 more hours."
+    )
+    assert parse(delayed).bounce is None
+    subject = EXIM.replace(b"Subject: ", b"Subject: Delivery Status (Delay) ")
+    assert (parse(subject).bounce, parse(subject).auto) == (None, True)
+
+
+def test_a_sentence_may_go_on_in_the_next_line():
+    raw = b"""\
+Return-Path: <>
+From: MAILER-DAEMON (Mail Delivery System)
+
+I'm sorry to have to inform you that your message could not
+be delivered to one or more recipients.
+
+<een@x.nl>: host mx.x.nl said: 550 5.1.1 User unknown
+    (in reply to RCPT TO command)
+"""
+    assert parse(raw).bounce["recipients"] == [
+        {
+            "address": "een@x.nl",
+            "original": "",
+            "action": "failed",
+            "status": "5.1.1",
+            "detail": "host mx.x.nl said: 550 5.1.1 User unknown"
+            " (in reply to RCPT TO command)",
+        }
+    ]
+
+
 def test_a_person_who_writes_of_a_bounce_sends_none():
     raw = SENDMAIL.replace(b"Mail Delivery Subsystem <MAILER-DAEMON", b"Jan <jan")
     mail = parse(raw)
@@ -283,6 +316,9 @@ def test_auto_submitted_no_is_a_person():
 def test_outlook_answers_by_itself_and_nobody_is_taken_for_it():
     answer = b"Subject: Automatisch antwoord: Vraag\nIn-Reply-To: <a@b>"
     assert verdict(answer)[2] == {"auto": "Subject: Automatisch antwoord: Vraag"}
+    away = b"Subject: Afwezig: Re: Vraag\nReferences: <a@b>"
+    assert verdict(away)[2] == {"auto": "Subject: Afwezig: Re: Vraag"}
+    assert not verdict(b"Subject: Afwezig: morgen")[0]
     assert not verdict(b"Subject: Automatisch antwoord: hoe stel ik dat in?")[0]
     assert not verdict(b"Subject: Re: Automatic reply: x\nIn-Reply-To: <a@b>")[0]
 

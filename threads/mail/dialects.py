@@ -6,6 +6,7 @@ that says so, and below it an address on a line of its own with the reason.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from threads.mail import headers, limits
 from threads.mail.mime import Part
@@ -35,11 +36,13 @@ _FAILED = re.compile(
 )
 _WAITING = re.compile(
     r"(has|have) been delayed|is delayed|delivery (is )?delayed|will continue to try"
-    r"|will be retried|will keep trying|warning message only|not yet been delivered"
+    r"|will be retried|will retry|will keep trying|temporary problem"
+    r"|warning message only|not yet been delivered"
     r"|do not need to resend|no action is required on your part"
     r"|weiterhin versucht|vertraagd",
     re.IGNORECASE,
 )
+_DELAY = re.compile(r"\(delay(?:ed)?\)|delayed mail|^warning: ", re.IGNORECASE)
 # From here on it quotes the mail.
 _COPY = re.compile(
     r"-{2,} ?(below this line|this is a copy|the (body|header) of the|undelivered"
@@ -83,10 +86,14 @@ def failures(message: Part, text: str) -> list[dict[str, str]] | None:
     >>> failures(Part(), text)[0]["status"]
     '5.1.1'
     """
-    lines = list(_head(text))
+    lines = [*_head(text), ""]
     named = headers.decoded(message.first("x-failed-recipients"))
-    begins = next((n for n, line in enumerate(lines) if _FAILED.search(line)), None)
-    if not named and (begins is None or any(map(_WAITING.search, lines))):
+    # Sentences go on in the next line.
+    sentences = [f"{line.rstrip()} {more.lstrip()}" for line, more in pairwise(lines)]
+    begins = next((n for n, said in enumerate(sentences) if _FAILED.search(said)), None)
+    if (begins is None and not named) or any(map(_WAITING.search, sentences)):
+        return None
+    if _DELAY.search(headers.subject(message)):
         return None
     found = {one["address"].lower(): one for one in _told(lines[begins or 0 :])}
     for address in named.split(",")[:_RECIPIENTS]:

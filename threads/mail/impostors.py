@@ -39,6 +39,8 @@ _LOOKS_LIKE = str.maketrans(
     "aeopcyxijsdhqwblaopviktubkmht",
 )
 
+_DIGITS = str.maketrans("01i5", "olls")
+
 Warning_ = tuple[str, str]
 
 
@@ -61,6 +63,9 @@ def warnings(
     for person in tuple(from_)[:_MOST]:
         for code, evidence in _of(person, names, domains):
             found[code, limits.clean_line(evidence, _EVIDENCE)] = None
+    if len(from_) > 1:
+        several = ", ".join(one.address for one in tuple(from_)[:_MOST])
+        found["several_senders", limits.clean_line(several, _EVIDENCE)] = None
     for address in _elsewhere(from_, reply_to, domains):
         found["reply_to_domain", limits.clean_line(address, _EVIDENCE)] = None
     return list(found)
@@ -93,18 +98,19 @@ def _domain_of(person: Address) -> str:
 def _of(
     person: Address, names: Collection[str], domains: Collection[str]
 ) -> Iterator[Warning_]:
-    plain = normalise(person.address)
-    domain = plain.rpartition("@")[2]
+    address = normalise(person.address)
+    domain = address.rpartition("@")[2]
     shown = _HIDDEN.sub("", unicodedata.normalize("NFKC", person.name))
     for other in _ADDRESS.findall(shown)[:3]:
-        if normalise(other) not in {plain, ""}:
+        if normalise(other) not in {address, ""}:
             yield "display_name_address", other
     if _HIDDEN.search(person.name):
         yield "hidden_characters", repr(person.name)[1:-1]
     if domain in domains:
         return
     lower = shown.casefold()
-    yield from (("display_name_domain", one) for one in domains if _says(lower, one))
+    plain = lower.translate(_LOOKS_LIKE)
+    yield from (("display_name_domain", one) for one in domains if _says(plain, one))
     yield from (
         ("display_name_mailbox", name)
         for name in names
@@ -125,12 +131,22 @@ def _says(shown: str, name: str) -> bool:
 def _domain(domain: str, domains: Collection[str]) -> Iterator[Warning_]:
     """Letters of several writings in one word, or a domain that looks like ours."""
     unicode = ".".join(map(_unicode, domain.lower().split(".")))
-    if unicode.isascii():
-        return
-    if any(_mixed(label) for label in unicode.split(".")):
+    if not unicode.isascii() and any(map(_mixed, unicode.split("."))):
         yield "mixed_script_domain", unicode
-    if unicode.translate(_LOOKS_LIKE) in domains:
+    if _drawn(unicode) in {_drawn(one) for one in domains}:
         yield "lookalike_domain", unicode
+
+
+def _drawn(domain: str) -> str:
+    """What a domain looks like: two that look alike give the same.
+
+    >>> _drawn("sh0p.nl") == _drawn("shop.nl"), _drawn("rnail.nl") == _drawn("mail.nl")
+    (True, True)
+    >>> _drawn("shop.de") == _drawn("shop.nl")
+    False
+    """
+    plain = domain.translate(_LOOKS_LIKE).translate(_DIGITS)
+    return plain.replace("rn", "m").replace("vv", "w")
 
 
 def _unicode(label: str) -> str:

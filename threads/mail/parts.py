@@ -71,7 +71,8 @@ def safe_name(name: str) -> str:
 
     What remains may be empty.
     """
-    name = after_slash(after_backslash(name.replace("\x00", "")))
+    name = name.replace("\x00", "").rpartition("\\")[2]
+    name = after_slash(after_backslash(name))
     name = _BIDI.sub("", limits.clean_line(name, limits.HEADER_BYTES)).strip()
     # Windows drops them, and then it is another extension.
     name = name.rstrip(". ")

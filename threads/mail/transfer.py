@@ -14,6 +14,9 @@ _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 _WORDS = re.compile(rb"[a-z]{2}[,.]?[ ][A-Za-z]{2}")
 _MOST_FOREIGN = 0.1
 _SAMPLE = 2_000
+# No digits are in it.
+_FOOTER = re.compile(rb"(?<=\n)(?:-- ?|-{10,}|_{10,})\r?\n")
+_LONGEST_FOOTER = 4_000
 # So much is undone at a time: of a large file there is never a second copy.
 _PIECE = 256 * 1024
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
@@ -33,8 +36,14 @@ def unencoded(body: bytes, encoding: str) -> bytes:
 def pieces(body: memoryview, encoding: str) -> Iterator[bytes]:
     """The same, a piece after another."""
     name = encoding.partition("(")[0].strip().strip("\"';").lower()
-    if name in {"base64", "b"} and not _plain(bytes(body[:_SAMPLE])):
-        yield from _base64(body)
+    if name in {"base64", "b"}:
+        ends = _footer(body)
+        if _plain(bytes(body[: min(_SAMPLE, ends)])):
+            yield bytes(body)
+            return
+        yield from _base64(body[:ends])
+        if ends < len(body):
+            yield b"\n" + bytes(body[ends:])
     elif name in {"quoted-printable", "quoted_printable", "q"}:
         for piece in _lines(body):
             yield binascii.a2b_qp(_SOFT_BREAK.sub(b"=", piece))
@@ -43,6 +52,13 @@ def pieces(body: memoryview, encoding: str) -> Iterator[bytes]:
     else:
         for at in range(0, len(body), _PIECE):
             yield bytes(body[at : at + _PIECE])
+
+
+def _footer(body: memoryview) -> int:
+    """Where begins what a list wrote below it, as it comes."""
+    at = max(len(body) - _LONGEST_FOOTER, 0)
+    found = _FOOTER.search(bytes(body[at:]))
+    return at + found.start() if found else len(body)
 
 
 def _lines(body: memoryview) -> Iterator[bytes]:

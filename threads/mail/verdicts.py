@@ -25,7 +25,8 @@ _AUTOMATIC_HEADERS = (
 # What Outlook and Exchange put before the subject that they answer automatically.
 _AUTOMATIC_SUBJECT = re.compile(
     r"(automatic reply|auto(matic)?[ -]?response|out of (the )?office"
-    r"|automatisch(e)? (antwoord|beantwoording|reactie)|afwezigheidsbericht"
+    r"|automatisch(e)? (antwoord|beantwoording|reactie)"
+    r"|afwezig(heid(sbericht|smelding)?)?"
     r"|automatische antwort|abwesenheitsnotiz|réponse automatique"
     r"|respuesta automática|risposta automatica|resposta automática"
     r"|automatiskt? svar|autosvar|automaattinen vastaus|odpowiedź automatyczna)"
