@@ -101,6 +101,8 @@ def test_a_status_without_a_report_around_it_is_a_report():
         assert mail.reasons == (("auto", "Content-Type: message/delivery-status"),)
         assert mail.bounce["recipient"] == "Twee@x.nl"
         assert len(mail.bounce["recipients"]) == 3
+        # Somebody may want to read it, and there is nothing else.
+        assert "Final-Recipient: rfc822; een@x.nl" in mail.body_text
     assert parse(BARE.replace(b"Action: failed", b"Action: delayed")).bounce is None
 
 
