@@ -64,8 +64,9 @@ def test_a_domain_in_borrowed_letters_is_noticed(domain, found):
         ("jan@mail.bedrijf.nl", "jan@bedrijf.nl", []),
         ("jan@bedrijf.nl", "jan@anderbedrijf.nl", ["jan@anderbedrijf.nl"]),
         ("ceo@bank.nl", "ceo@evil.nl", ["ceo@evil.nl"]),
-        # A form on our own site names the customer so.
+        # Forms name the customer so.
         ("form@shop.nl", "klant@bedrijf.nl", []),
+        ("No-Reply@forms.com", "klant@bedrijf.nl", []),
         ("", "klant@bedrijf.nl", []),
         ("jan@bedrijf.nl", "nobody", []),
     ],

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 from threads.mail import limits
-from threads.mail.addresses import normalise
+from threads.mail.addresses import is_no_reply, normalise
 from threads.mail.parsed import Address
 
 _EVIDENCE = 200
@@ -76,9 +76,13 @@ def _elsewhere(
 ) -> Iterator[str]:
     """Where answers would go, when it is another domain than whoever writes is of.
 
-    Of one domain is what lies within the other; forms of our own name the customer.
+    Of one domain is what lies within the other. Forms name the customer so: those of
+    our own, and others that come from no-reply.
     """
-    senders = {_domain_of(one) for one in tuple(from_)[:_MOST]} - {""}
+    known = [
+        one for one in tuple(from_)[:_MOST] if not is_no_reply(one.address.lower())
+    ]
+    senders = {_domain_of(one) for one in known} - {""}
     if not senders or not senders.isdisjoint(ours):
         return
     for one in tuple(reply_to)[:_MOST]:
