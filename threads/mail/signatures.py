@@ -36,6 +36,14 @@ _DEVICE = re.compile(
     r" (?:downloaden|beziehen|herunterladen|ophalen)\.?",
     re.IGNORECASE,
 )
+# How any of these begins.
+_DEVICE_WORDS = frozenset(
+    str.split(
+        "sent verstuurd verzonden gestuurd gesendet envoyé enviado inviato skickat"
+        " sendt wysłane odesláno отправлено lähetetty von get download obtenir télécharger"
+        " obtener descargar scarica ottieni obter hent hämta pobierz outlook"
+    )
+)
 # What lawyers put below.
 _NOTICE = re.compile(
     r"disclaimer|vertrouwelijk|geadresseerde|uitsluitend bestemd|geen rechten"
@@ -73,21 +81,25 @@ def signature(lines: list[str], *, said: bool) -> int:
     >>> signature(["Met vriendelijke groet,", "Jan"], said=False)
     2
     """
+    legal = _is_legal("\n".join(lines))
     for at, line in enumerate(lines):
-        if line and said and signs(lines, at):
+        if line and said and signs(lines, at, legal=legal):
             return at
         said = said or bool(line)
     return len(lines)
 
 
-def signs(lines: list[str], at: int) -> bool:
-    """Whether all from that line on is a signature, by one rule or another."""
+def signs(lines: list[str], at: int, *, legal: bool = True) -> bool:
+    """Whether all from that line on is a signature, by one rule or another.
+
+    `legal` is whether any line has words of lawyers: most mails have none.
+    """
     return (
         delimited(lines, at)
         or closes(lines, at)
         or from_device(lines, at)
         or dashed(lines, at)
-        or warns(lines, at)
+        or (legal and warns(lines, at))
     )
 
 
@@ -125,6 +137,9 @@ def from_device(lines: list[str], at: int) -> bool:
     """
     line = lines[at]
     if len(line) > _LONGEST_LINE + _LONGEST_LINE:
+        return False
+    first = line.partition(" ")[0].partition("<")[0].partition("(")[0]
+    if first.lower() not in _DEVICE_WORDS:
         return False
     if not _DEVICE.fullmatch(_LINK.sub("", line)[:_LONGEST_LINE]):
         return False
@@ -165,10 +180,12 @@ def warns(lines: list[str], at: int) -> bool:
 
 def _notices(line: str) -> set[str]:
     """The words of lawyers in it."""
-    lower = line.lower()
-    if not any(stem in lower for stem in _NOTICE_STEMS):
-        return set()
-    return set(_NOTICE.findall(lower))
+    return set(_NOTICE.findall(line.lower())) if _is_legal(line) else set()
+
+
+def _is_legal(text: str) -> bool:
+    lower = text.lower()
+    return any(stem in lower for stem in _NOTICE_STEMS)
 
 
 def _below(lines: list[str], at: int) -> Iterator[str]:
