@@ -40,8 +40,9 @@ _DEVICE = re.compile(
 _DEVICE_WORDS = frozenset(
     str.split(
         "sent verstuurd verzonden gestuurd gesendet envoyé enviado inviato skickat"
-        " sendt wysłane odesláno отправлено lähetetty von get download obtenir télécharger"
-        " obtener descargar scarica ottieni obter hent hämta pobierz outlook"
+        " sendt wysłane odesláno отправлено lähetetty von get download obtenir"
+        " télécharger obtener descargar scarica ottieni obter hent hämta pobierz"
+        " outlook"
     )
 )
 # What lawyers put below.
