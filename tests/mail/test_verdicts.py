@@ -230,6 +230,7 @@ def test_older_servers_are_understood():
         for sent in (raw, raw.replace(b"\n", b"\r\n")):
             found = parse(sent).bounce
             assert found["message_id"] == about
+            assert parse(sent).auto
             assert found["recipients"][0]["address"] == "een@x.nl"
             assert found["recipients"][0]["action"] == "failed"
             assert found["status"] == "5.1.1", sent

@@ -30,6 +30,9 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     sender = headers.sender(people["from"], message)
     subject = mender.text(headers.subject(message))
     auto, bulk = verdicts.automatic(message), verdicts.bulk(message)
+    bounce = reports.bounce(message, people["from"], content.text)
+    if bounce is not None:
+        auto = auto or verdicts.named(message, "from")
     return ParsedMail(
         message_id=headers.message_id(message),
         in_reply_to=headers.ids(message, "in-reply-to"),
@@ -49,7 +52,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         attachments=tuple(content.attachments),
         auto=bool(auto),
         bulk=bool(bulk),
-        bounce=reports.bounce(message, people["from"], content.text),
+        bounce=bounce,
         complaint=reports.complaint(message),
         reasons=tuple(
             (name, evidence)

@@ -82,7 +82,7 @@ def automatic(message: Part) -> str:
     if message.content_type in {"multipart/report", *STATUSES}:
         return f"Content-Type: {message.content_type}"
     name = next(_automatic(message), "")
-    return _named(message, name) if name else ""
+    return named(message, name) if name else ""
 
 
 def _automatic(message: Part) -> Iterator[str]:
@@ -117,14 +117,14 @@ def bulk(message: Part) -> str:
     """Sent to many: Precedence, or a list's headers (RFC 2919, RFC 2369)."""
     for name in ("precedence", "x-precedence"):
         if message.first(name).strip().lower() in _BULK:
-            return _named(message, name)
+            return named(message, name)
     for name in ("list-id", "list-unsubscribe"):
         if message.first(name).strip():
-            return _named(message, name)
+            return named(message, name)
     return ""
 
 
-def _named(message: Part, name: str) -> str:
+def named(message: Part, name: str) -> str:
     """The header as it came."""
     shown = "-".join(word.capitalize() for word in name.split("-"))
     value = headers.decoded(message.first(name))
