@@ -148,6 +148,8 @@ def test_html_has_as_many_lines_as_a_browser_shows():
             b"<p class=MsoNormal>a<p class=MsoNormal>&nbsp;<p class=MsoNormal>b",
             "a\n\nb",
         ),
+        (b"<p style='margin: 0cm 0cm .0001pt'>a</p><p style=margin:0>b</p>", "a\nb"),
+        (b"<p style='margin:0 0 16px'>a</p><p style='margin:0'>b</p>", "a\n\nb"),
         (b"<table><tr><td>a<td>b<tr><td>c<td>d</table>e", "a b\nc d\n\ne"),
         (b"<ul><li>a<li>b</ul>", "* a\n* b"),
         (b"a<blockquote><div>b</div><div>c</div></blockquote>d", "a\n> b\n> c\nd"),

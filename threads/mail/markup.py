@@ -42,6 +42,9 @@ _RULE = "_" * 32
 _DIVIDERS = ("divrplyfwdmsg", "mail-editor-reference-message-container")
 _DIVIDING_STYLE = re.compile(r"border-top:(?:1\.0pt )?solid #(?:e1e1e1|b5c4df)")
 _LONGEST_STYLE = 1_000
+_NO_ROOM = re.compile(
+    r"(?:^|;)margin:0(?:[a-z]{2})?(?: (?:0(?:[a-z]{2})?|0?\.0+1pt))*(?:;|$)"
+)
 # As many pieces back a rule of theirs is the same one.
 _NEAR = 6
 
@@ -231,8 +234,10 @@ def _is_line(node: LexborNode) -> bool:
     attributes = node.attributes
     if not attributes:
         return False
-    kind = attributes.get("class") or ""
-    return kind.startswith("Mso") or "margin:0" in _style(attributes)
+    if (attributes.get("class") or "").startswith("Mso"):
+        return True
+    style = attributes.get("style")
+    return bool(style and "margin" in style and _NO_ROOM.search(_style(attributes)))
 
 
 def _divides(node: LexborNode) -> bool:
@@ -283,9 +288,11 @@ def _ends(found: re.Match[str]) -> str:
     >>> text_of("<ul><li>a<li>b</ul>")
     '* a\\n* b'
     """
-    run = found[0].lstrip(" ")
-    count = run.count("\n") + (run[0] != "\n")
-    return "\n\n" if count > 1 or _APART in run else "\n"
+    run = found[0]
+    if _APART in run:
+        return "\n\n"
+    count = run.count("\n")
+    return "\n\n" if count > 1 or (count and run.lstrip(" ")[0] != "\n") else "\n"
 
 
 def _prefixed(text: str) -> str:
