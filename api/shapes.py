@@ -99,6 +99,7 @@ _BOUNCE = _object(
     recipients=_list(
         _object(
             address=_TEXT,
+            original={**_TEXT, "description": "Whom it was sent to, if told."},
             action={**_TEXT, "examples": ["failed", "delayed", "delivered"]},
             status={**_TEXT, "examples": ["5.1.1"]},
             detail={**_TEXT, "description": "In the words of the remote server."},

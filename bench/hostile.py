@@ -84,6 +84,25 @@ def _winmail(size: int) -> bytes:
     return head + file * (size // len(file))
 
 
+def _properties(size: int) -> bytes:
+    """A property of MAPI with values without end, none of which has any bytes."""
+    count = size // 4
+    value = b"\x01\x00\x00\x00\x1e\x10\x00\x10" + count.to_bytes(4, "little")
+    value += bytes(4 * count)
+    head = b"Content-Type: application/ms-tnef\n\n\x78\x9f\x3e\x22\x01\x00"
+    return head + b"\x01\x03\x90\x06\x00" + len(value).to_bytes(4, "little") + value
+
+
+def _report(unit: str) -> Shape:
+    return _text(unit, "message/delivery-status")
+
+
+def _told(unit: str) -> Shape:
+    """By a server that knows no report."""
+    head = b"Return-Path: <>\nFrom: MAILER-DAEMON@mx.nl\n\nIt could not be delivered\n"
+    return lambda size: head + unit.encode() * (size // len(unit))
+
+
 def _boundaries(size: int) -> bytes:
     """Lines that look like boundaries and are none."""
     head = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n"
@@ -145,6 +164,21 @@ SHAPES: dict[str, Shape] = {
     "text: Chinese undeclared": lambda size: (
         b"\n" + "的一是了我不在有您好\n".encode("gbk") * (size // 21)
     ),
+    "text: dates before senders": _text("2026/01/01 " + "<@" * 140 + "\n"),
+    "text: arrows and times": _text(">>> " + "10:30" * 58 + "\n"),
+    "text: greetings below greetings": _text("Met vriendelijke groet " * 3 + "\n"),
+    "text: tokens": _text("[ref:abcdefghijklmnopqrstuvwxyz] [ref:"),
+    "text: armour": _text("-----BEGIN PGP MESSAGE-----   \r"),
+    "text: misread pairs": _text("ÐÐ°Ã â‚", "text/plain; charset=utf-8"),
+    "report: recipients": _report("Final-Recipient: rfc822; a@b\nAction: failed\n\n"),
+    "report: no action": _report("Final-Recipient: rfc822; a@b\n\n"),
+    "report: folds": _report("Diagnostic-Code: smtp; x\n a\n"),
+    "report: dialect": _told("<a@b.nl>: no such user\n"),
+    "report: reasons": _told("a@b.nl\n550 5.1.1\n\n"),
+    "report: sentences": _told("could not be delivered: : : a@\n"),
+    "report: failed recipients": _header(
+        "X-Failed-Recipients", "a@b.nl, ", before="x@y.nl, "
+    ),
     "text: begin": _text("begin 644 a\n#86)C\n"),
     "text: uuencoded": _text("begin 644 a\n#86)C\nend\n"),
     "text: utf-7": _text("+2AA-", "text/plain; charset=utf-7"),
@@ -157,6 +191,10 @@ SHAPES: dict[str, Shape] = {
     "mime: quoted parameters": _header("Content-Type", '; a="', "text/plain"),
     "mime: blanks": _header("Content-Type", " ", "text/plain; a"),
     "mime: winmail.dat": _winmail,
+    "mime: winmail.dat of properties": _properties,
+    "mime: quoted-printable": _text(
+        "=\n", "text/plain\nContent-Transfer-Encoding: quoted-printable"
+    ),
     "mime: base64": _text("=A", "text/plain\nContent-Transfer-Encoding: base64"),
     "header: many": _headers,
     "header: folds": _header("Subject", "a\n "),

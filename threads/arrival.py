@@ -18,7 +18,13 @@ from django.utils import timezone
 
 from threads import bounces
 from threads.actors import SYSTEM, Actor
-from threads.candidates import Candidates, candidates, card_of
+from threads.candidates import (
+    Candidates,
+    candidates,
+    card_of,
+    is_by_hand,
+    outside,
+)
 from threads.customers import Customers, customer_of
 from threads.events import message_event, thread_event
 from threads.house import House
@@ -359,26 +365,10 @@ class _Arrival:
     # --- What the team sent with a mail program -----------------------------------
 
     def _is_by_hand(self, incoming: Incoming, card: Card) -> bool:
-        """Whether a team member sent it with a mail program, to somebody outside.
-
-        The sender is proven, or it lay in a Sent folder. Bounces and the like never;
-        nor what our own addresses send otherwise, for strangers write contact forms.
-        """
-        mail = incoming.mail
-        ours = incoming.sent or (card.staff and mail.authentication == "pass")
-        program = mail.auto or mail.bulk or mail.bounce is not None
-        return bool(ours and card.sender and not program and self._outside(mail))
+        return is_by_hand(incoming.mail, card, self.house, sent=incoming.sent)
 
     def _outside(self, mail: ParsedMail) -> list[Address]:
-        """Whom it was sent to, beyond us."""
-        everybody = {normalise(a.address): a for a in (*mail.cc, *mail.to)}
-        return [
-            one
-            for address, one in reversed(everybody.items())
-            if address
-            and address not in self.house.staff
-            and not self.house.is_ours(address)
-        ]
+        return outside(mail, self.house)
 
     def _customer(self, incoming: Incoming, card: Card) -> Address | None:
         """Who writes; of what we sent, the first it was sent to."""

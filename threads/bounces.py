@@ -8,7 +8,9 @@ from threads.models import Mailbox, Message, Recipient
 _Status, _State = Message.Status, Recipient.State
 _LEFT = (_Status.SENT, _Status.IN_DOUBT, _Status.BOUNCED)
 # A report that names nobody, and is a failure all the same.
-_UNNAMED = {"address": "", "action": "failed", "status": "", "detail": ""}
+_UNNAMED = dict.fromkeys(("address", "original", "status", "detail"), "") | {
+    "action": "failed"
+}
 
 
 def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
@@ -29,9 +31,11 @@ def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
     )
     if about is None:
         return
+    # Ours is whom we sent it to, wherever a server sent it on.
     failed = {
-        normalise(one["address"]): _words(one)
+        normalise(address): _words(one)
         for one in bounce["recipients"] or [_UNNAMED]
+        for address in {one["address"], one["original"] or one["address"]}
         if one["action"] == "failed"
     }
     everybody = list(about.recipients.all())

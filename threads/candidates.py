@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import Q
 
 from threads.house import House
-from threads.mail.parsed import ParsedMail
+from threads.mail.addresses import normalise
+from threads.mail.parsed import Address, ParsedMail
 from threads.mail.tokens import in_address, in_text
 from threads.matching import Book, Card, Outgoing, lent, nearest_references, topic
 from threads.models import Mailbox, Message, Reference, Thread, ThreadLink
@@ -77,6 +78,29 @@ def _keys(mail: ParsedMail, house: House) -> Iterator[str]:
         if house.plain(address) in house.own and (token := in_address(address)):
             yield token
     yield from in_text(mail.body_text)
+
+
+def is_by_hand(
+    mail: ParsedMail, card: Card, house: House, *, sent: bool = False
+) -> bool:
+    """Whether a team member sent it with a mail program, to somebody outside.
+
+    The sender is proven, or it lay in a Sent folder. Bounces and the like never; nor
+    what our own addresses send otherwise, for strangers write contact forms.
+    """
+    ours = sent or (card.staff and mail.authentication == "pass")
+    program = mail.auto or mail.bulk or mail.bounce is not None
+    return bool(ours and card.sender and not program and outside(mail, house))
+
+
+def outside(mail: ParsedMail, house: House) -> list[Address]:
+    """Whom it was sent to, beyond us."""
+    everybody = {normalise(a.address): a for a in (*mail.cc, *mail.to)}
+    return [
+        one
+        for address, one in reversed(everybody.items())
+        if address and address not in house.staff and not house.is_ours(address)
+    ]
 
 
 def candidates(

@@ -4,19 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from threads.house import House
-from threads.mail.addresses import normalise
+from threads.mail.addresses import is_no_reply, normalise
 from threads.mail.parsed import Address, ParsedMail
 from threads.models import Customer
 from webhooks.rows import update
-
-_NO_REPLY = (
-    *("no-reply", "noreply", "no_reply", "donotreply", "do-not-reply", "do_not_reply"),
-    *("niet-beantwoorden", "nietbeantwoorden", "geen-antwoord"),
-)
-
-
-def is_no_reply(address: str) -> bool:
-    return address.partition("@")[0].startswith(_NO_REPLY)
 
 
 def customer_of(mail: ParsedMail, house: House) -> Address | None:

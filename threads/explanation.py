@@ -11,13 +11,14 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from threads.candidates import candidates, card_of
+from threads.candidates import candidates, card_of, is_by_hand
 from threads.house import House
 from threads.mail.parsed import ParsedMail
 from threads.models import Mailbox, Message, Thread
 from threads.place import Place
 from threads.reading import columns
 
+_Direction = Message.Direction
 _NAMED = re.compile(r"<([^<>]{1,255})>")
 
 
@@ -35,10 +36,16 @@ def foreseen(mail: ParsedMail, mailbox: Mailbox) -> Explained:
     """What would become of a mail of this mailbox; nothing is stored."""
     house = House.of(mailbox)
     card = card_of(mail, house)
+    by_hand = is_by_hand(mail, card, house)
+    if by_hand:
+        card.send_by_hand()
     with transaction.atomic():
         found = candidates(mailbox, [card], [mail.dedupe_key], house)
         verdict = found.book.verdict(card)
-    if (known := found.stored.get(mail.dedupe_key)) is not None:
+    known = found.stored.get(mail.dedupe_key)
+    if known is None and by_hand:
+        known = found.ours.get(card.message_id)
+    if known is not None:
         message = Message.objects.with_relations().get(pk=known)
         return Explained(message, message.thread, stored=True)
     reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
@@ -47,7 +54,8 @@ def foreseen(mail: ParsedMail, mailbox: Mailbox) -> Explained:
     thread = min(reached, key=lambda place: place.age).thread if reached else None
     message = Message(
         mailbox=mailbox,
-        direction=Message.Direction.INBOUND,
+        direction=_Direction.OUTBOUND if by_hand else _Direction.INBOUND,
+        via=Message.Via.MAILBOX if by_hand else Message.Via.MAIL,
         unverified_sender=card.leaf,
         message_id_reused=bool(card.message_id)
         and card.message_id in found.message_ids,
@@ -115,6 +123,9 @@ def verdicts(message: Message) -> list[tuple[str, str]]:
         one["verdict"]: one["evidence"] for one in message.reasons
     }
     found = [(_("authentication"), _authentication(message))]
+    if message.via == Message.Via.MAILBOX:
+        by_hand = _("A team member sent it with a mail program.")
+        found.append((_("sent"), by_hand))
     if message.auto:
         program = _("Written by a program, not by a person.")
         found.append((_("automatic"), speaks.get("auto", program)))
@@ -158,6 +169,10 @@ def warnings(message: Message) -> list[str]:
             "The sender's domain mixes letters of several writings: %s"
         ),
         "lookalike_domain": _("The sender's domain looks like ours and is not: %s"),
+        "several_senders": _("It names several senders: %s"),
+        "reply_to_domain": _(
+            "Answers would go to another domain than the sender's: %s"
+        ),
     }
     return [
         texts.get(one["code"], one["code"] + ": %s") % one["evidence"]

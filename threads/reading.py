@@ -14,7 +14,7 @@ def columns(mail: ParsedMail, house: House | None) -> dict[str, Any]:
     Who tries to look like us is only known to the house.
     """
     odd = (
-        warnings(mail.from_, names=house.names, domains=house.domains)
+        warnings(mail.from_, mail.reply_to, names=house.names, domains=house.domains)
         if house is not None
         else []
     )

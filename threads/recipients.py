@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from threads.customers import is_no_reply
 from threads.house import House
-from threads.mail.addresses import normalise
+from threads.mail.addresses import is_no_reply, normalise
 from threads.mail.parsed import Address
 from threads.models import Message, Thread
 

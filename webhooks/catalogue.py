@@ -47,6 +47,7 @@ _BOUNCE: JSON = {
     "recipients": [
         {
             "address": _CUSTOMER["address"],
+            "original": _CUSTOMER["address"],
             "action": "failed",
             "status": "5.1.1",
             "detail": "550 5.1.1 User unknown",

@@ -268,3 +268,11 @@ PGP = "-----BEGIN PGP {}MESSAGE-----\n\nhQ\n-----END PGP MESSAGE-----\n"
 )  # fmt: skip
 def test_signed_and_encrypted_mail_is_told(raw, protection):
     assert parse(raw).protection == protection
+
+
+def test_a_path_of_windows_is_no_escape():
+    for path in (b"C:\\temp\\a.txt", b"C:\\\\temp\\\\a.txt", b"\\\\server\\a.txt"):
+        raw = b'Content-Type: a/b\nContent-Disposition: attachment; filename="%s"\n\nx'
+        assert parse(raw % path).attachments[0].filename == "a.txt"
+    quoted = b'Content-Type: a/b; name="a\\"b.txt"\n\nx'
+    assert parse(quoted).attachments[0].filename == 'a"b.txt'

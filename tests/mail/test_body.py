@@ -1,5 +1,7 @@
 """The right text of the right parts."""
 
+import base64
+
 from tests.mail.test_mime import multipart
 from threads.mail.body import unflowed
 from threads.mail.markup import text_of
@@ -121,3 +123,35 @@ def test_html_may_declare_its_charset_itself():
     )
     assert parse(HTML + html).body_text == "Привет"
     assert parse(HTML + "<meta charset=koi8-r>Één".encode()).body_text == "Één"
+
+
+def test_what_a_list_writes_below_base64_is_read_as_it_came():
+    head = b"Content-Type: text/plain; charset=utf-8\n"
+    head += b"Content-Transfer-Encoding: base64\n\n"
+    for rule in (b"-- ", b"_" * 47):
+        mail = parse(head + b"SGFsbG8gd2VyZWxk\n" + rule + b"\nVan de lijst\n")
+        assert mail.body_text == f"Hallo wereld\n{rule.decode()}\nVan de lijst"
+    long = base64.encodebytes(b"tekst " * 400_000)
+    found = parse(head + long + b"-- \nVan de lijst\n").body_text
+    assert found[:12] == "tekst tekst "
+
+
+def test_html_has_as_many_lines_as_a_browser_shows():
+    head = b"Content-Type: text/html\n\n"
+    for html, text in (
+        (b"<div>a</div><div>b</div>", "a\nb"),
+        (b"<div>a</div><div><br></div><div>b</div>", "a\n\nb"),
+        (b"<div>a</div>\n<div>&nbsp;</div>\n<div>b</div>", "a\n\nb"),
+        (b"a<br><br>b<div>c<p>d</p></div>", "a\n\nb\nc\n\nd"),
+        (b"<p class=MsoNormal>a</p><p class=MsoNormal>b</p>", "a\nb"),
+        (
+            b"<p class=MsoNormal>a<p class=MsoNormal>&nbsp;<p class=MsoNormal>b",
+            "a\n\nb",
+        ),
+        (b"<p style='margin: 0cm 0cm .0001pt'>a</p><p style=margin:0>b</p>", "a\nb"),
+        (b"<p style='margin:0 0 16px'>a</p><p style='margin:0'>b</p>", "a\n\nb"),
+        (b"<table><tr><td>a<td>b<tr><td>c<td>d</table>e", "a b\nc d\n\ne"),
+        (b"<ul><li>a<li>b</ul>", "* a\n* b"),
+        (b"a<blockquote><div>b</div><div>c</div></blockquote>d", "a\n> b\n> c\nd"),
+    ):
+        assert parse(head + html).body_text == text, html

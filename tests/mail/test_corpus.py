@@ -32,7 +32,7 @@ def test_a_file_is_understood_in_time_and_storable(path):
     raw = path.read_bytes()
     begun = process_time()
     mail = parse(raw)
-    assert process_time() - begun < 5
+    assert process_time() - begun < 1
     assert unpacked(packed(mail)) == mail
     texts = [
         mail.subject,
@@ -133,7 +133,7 @@ def outline():
 DIFFER = {
     ("imap_tools", "subject"): 2,
     ("imap_tools", "from"): 4,
-    ("imap_tools", "to"): 6,
+    ("imap_tools", "to"): 5,
     ("imap_tools", "date"): 3,
     ("imap_tools", "text"): 12,
     ("imap_tools", "attachments"): 7,
@@ -151,5 +151,8 @@ DIFFER = {
 def test_no_more_differs_from_the_peers_than_we_mean():
     found = scores(CORPUS)
     assert sum(asked for _, asked, _ in found.values()) > 1_200
+    page = Path("docs/parsing.md").read_text("utf-8")
     for key, (agreed, asked, differing) in found.items():
         assert asked - agreed <= DIFFER.get(key, 0), (key, differing)
+        for name, _, _ in differing:
+            assert Path(name).name in page, (key, name)

@@ -96,14 +96,22 @@ def test_what_lies_beyond_the_limits_of_a_header_is_counted():
     people = b", ".join(b"p%d@x.nl" % number for number in range(limits.ADDRESSES + 1))
     mail = parse(b"To: " + people + b"\n\nx")
     assert len(mail.to) == limits.ADDRESSES
-    assert mail.defects == (
-        f"addresses: only the first {limits.ADDRESSES} of a header",
-    )
+    assert mail.defects == (f"addresses: only the first {limits.ADDRESSES} of to",)
     assert parse(b"To: " + people.rsplit(b",", 1)[0] + b"\n\nx").defects == ()
     mail = parse(b"Subject: " + b"a" * (limits.HEADER_BYTES + 1) + b"\n\nx")
     assert mail.defects == (f"header: only {limits.HEADER_BYTES} bytes of subject",)
     many = b"; ".join(b"a%d=b" % number for number in range(limits.PARAMETERS + 1))
     mail = parse(b"Content-Type: text/plain; " + many + b"\n\nx")
-    assert mail.defects == (
-        f"parameters: only the first {limits.PARAMETERS} of content-type",
+    told = (f"parameters: only the first {limits.PARAMETERS} of content-type",)
+    assert mail.defects == told
+    # Of a part too, and of people in several headers or without commas.
+    mixed = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n%s\n\nx\n--b--\n"
+    assert parse(mixed % (b"Content-Type: a/b; " + many)).defects == told
+    long = b"Content-Description: " + b"a" * (limits.HEADER_BYTES + 1)
+    assert parse(mixed % long).defects == (
+        f"header: only {limits.HEADER_BYTES} bytes of content-description",
     )
+    half = b" ".join(b"p%d@x.nl" % number for number in range(600))
+    mail = parse(b"Cc: " + half + b"\nCc: " + half + b"\n\nx")
+    assert len(mail.cc) == limits.ADDRESSES
+    assert mail.defects == (f"addresses: only the first {limits.ADDRESSES} of cc",)

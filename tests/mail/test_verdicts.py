@@ -60,18 +60,21 @@ def test_every_recipient_is_told():
             "recipients": [
                 {
                     "address": "een@x.nl",
+                    "original": "",
                     "action": "delivered",
                     "status": "2.0.0",
                     "detail": "",
                 },
                 {
                     "address": "Twee@x.nl",
+                    "original": "twee@x.nl",
                     "action": "failed",
                     "status": "5.1.1",
                     "detail": "550 5.1.1 <twee@x.nl>: User unknown",
                 },
                 {
                     "address": "drie@x.nl",
+                    "original": "",
                     "action": "delayed",
                     "status": "4.4.1",
                     "detail": "",
@@ -82,6 +85,25 @@ def test_every_recipient_is_told():
 
 def test_a_report_of_success_or_delay_is_no_bounce():
     assert parse(REPORT.replace(b"Action: failed", b"Action: relayed")).bounce is None
+
+
+STATUS = REPORT.partition(b"Content-Type: message/delivery-status\n\n")[2]
+BARE = (
+    b"From: MAILER-DAEMON@mx.shop.nl\nContent-Type: message/delivery-status\n\n"
+    + STATUS.partition(b"--b")[0]
+)
+
+
+def test_a_status_without_a_report_around_it_is_a_report():
+    """Some servers send nothing else; it may come from anybody's address."""
+    for raw in (BARE, BARE.replace(b"MAILER-DAEMON", b"bounces-7")):
+        mail = parse(raw)
+        assert mail.reasons == (("auto", "Content-Type: message/delivery-status"),)
+        assert mail.bounce["recipient"] == "Twee@x.nl"
+        assert len(mail.bounce["recipients"]) == 3
+        # Somebody may want to read it, and there is nothing else.
+        assert "Final-Recipient: rfc822; een@x.nl" in mail.body_text
+    assert parse(BARE.replace(b"Action: failed", b"Action: delayed")).bounce is None
 
 
 def test_a_report_of_reading_is_no_bounce():
@@ -208,6 +230,7 @@ def test_older_servers_are_understood():
         for sent in (raw, raw.replace(b"\n", b"\r\n")):
             found = parse(sent).bounce
             assert found["message_id"] == about
+            assert parse(sent).auto
             assert found["recipients"][0]["address"] == "een@x.nl"
             assert found["recipients"][0]["action"] == "failed"
             assert found["status"] == "5.1.1", sent
@@ -224,6 +247,39 @@ def test_a_server_that_still_tries_has_not_failed():
     )
     assert parse(raw).bounce is None
     assert parse(raw).auto
+
+
+def test_a_server_that_tries_again_for_hours_names_nobody_who_failed():
+    """Gmail puts the header of failures on its delays."""
+    delayed = EXIM.replace(
+        b"This is a permanent error.", b"Gmail will retry for 47 more hours."
+    )
+    assert parse(delayed).bounce is None
+    subject = EXIM.replace(b"Subject: ", b"Subject: Delivery Status (Delay) ")
+    assert (parse(subject).bounce, parse(subject).auto) == (None, True)
+
+
+def test_a_sentence_may_go_on_in_the_next_line():
+    raw = b"""\
+Return-Path: <>
+From: MAILER-DAEMON (Mail Delivery System)
+
+I'm sorry to have to inform you that your message could not
+be delivered to one or more recipients.
+
+<een@x.nl>: host mx.x.nl said: 550 5.1.1 User unknown
+    (in reply to RCPT TO command)
+"""
+    assert parse(raw).bounce["recipients"] == [
+        {
+            "address": "een@x.nl",
+            "original": "",
+            "action": "failed",
+            "status": "5.1.1",
+            "detail": "host mx.x.nl said: 550 5.1.1 User unknown"
+            " (in reply to RCPT TO command)",
+        }
+    ]
 
 
 def test_a_person_who_writes_of_a_bounce_sends_none():
@@ -263,6 +319,9 @@ def test_auto_submitted_no_is_a_person():
 def test_outlook_answers_by_itself_and_nobody_is_taken_for_it():
     answer = b"Subject: Automatisch antwoord: Vraag\nIn-Reply-To: <a@b>"
     assert verdict(answer)[2] == {"auto": "Subject: Automatisch antwoord: Vraag"}
+    away = b"Subject: Afwezig: Re: Vraag\nReferences: <a@b>"
+    assert verdict(away)[2] == {"auto": "Subject: Afwezig: Re: Vraag"}
+    assert not verdict(b"Subject: Afwezig: morgen")[0]
     assert not verdict(b"Subject: Automatisch antwoord: hoe stel ik dat in?")[0]
     assert not verdict(b"Subject: Re: Automatic reply: x\nIn-Reply-To: <a@b>")[0]
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.mails import mail
-from threads.models import Mailbox, Message, Thread
+from threads.models import Mailbox, Message, Thread, User
 from webhooks.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,6 +98,34 @@ def test_what_is_foreseen_is_what_happens(source, maildir, ingest, explain, file
     # The same file once more is that message.
     again = json.loads(explain(file(ANSWER), "--json")[1])
     assert again["id"] == stored.public_id
+
+
+def test_what_the_team_sends_by_mail_program_is_foreseen_so(
+    source, maildir, ingest, explain, file, mailbox
+):
+    User.objects.create_user("anna", "anna@shop.nl", "x")
+    mailbox.trusted_authserv_ids = ["mx.shop.nl"]
+    mailbox.save()
+    maildir.deliver(mail())
+    assert ingest() == 0
+    answer = mail(
+        "Re: Vraag over factuur",
+        sender="anna@shop.nl",
+        to="klant@bedrijf.nl",
+        cc="support@shop.nl",
+        message_id="<a@shop.nl>",
+        in_reply_to="<1@bedrijf.nl>",
+        authentication_results="mx.shop.nl; dmarc=pass header.from=shop.nl",
+    )
+    foreseen = json.loads(explain(file(answer), "--json")[1])
+    assert (foreseen["direction"], foreseen["via"]) == ("outbound", "mailbox")
+    assert foreseen["thread"] == Thread.objects.get().public_id
+    assert "A team member sent it with a mail program." in explain(file(answer))[1]
+    maildir.deliver(answer)
+    assert ingest() == 0
+    said = json.loads(explain("<a@shop.nl>", "--json")[1])
+    assert {k: said[k] for k in FIELDS} == {k: foreseen[k] for k in FIELDS}
+    assert said["via"] == "mailbox"
 
 
 def test_a_person_reads_sentences(mailbox, explain, file):

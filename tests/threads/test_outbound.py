@@ -268,6 +268,30 @@ def test_a_report_marks_each_recipient_in_the_words_of_its_server(
     assert fates(message)["drie@x.nl"] == ("bounced", "")
 
 
+def test_a_recipient_is_known_wherever_his_server_sent_the_mail_on(
+    thread, maildir, ingest
+):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked, cc=["een@x.nl"])
+        smtp.send_due()
+    forwarded = fate("prive@gmail.nl", said="552 Full").strip("\n")
+    forwarded += "\nOriginal-Recipient: rfc822;een@x.nl\n\n"
+    report = DSN.format(number=1, about=message.message_id, fates=forwarded)
+    maildir.deliver(report.encode())
+    # Somebody we did not write to is nobody of ours.
+    other = fate("vreemd@y.nl")
+    maildir.deliver(
+        DSN.format(number=2, about=message.message_id, fates=other).encode()
+    )
+    ingest()
+    assert fates(message) == {
+        "een@x.nl": ("bounced", "5.1.1 552 Full"),
+        "klant@bedrijf.nl": ("sent", ""),
+    }
+
+
 def test_what_is_about_a_mail_of_ours_names_it(thread, maildir, ingest):
     asked = thread()
     with smtp_server() as sink:

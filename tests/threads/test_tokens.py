@@ -1,6 +1,8 @@
 """Answers that lost their headers, and what the team sends by mail program."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.mails import Maildir, mail
 from tests.mailservers import smtp_server
@@ -9,6 +11,7 @@ from threads.actors import SYSTEM
 from threads.house import House
 from threads.laws import LAWS
 from threads.mail.parse import parse
+from threads.matching import REFERENCES_KEPT
 from threads.models import Mailbox, Message, Source, Thread, User
 from threads.outbound import Reply, reply
 from threads.recipients import answered_message, reply_recipients
@@ -224,6 +227,41 @@ def test_one_mail_to_two_mailboxes_is_one_message_in_each(
     found = {(m.mailbox.address, m.delivered_to) for m in Message.objects.all()}
     assert found == {(a, a) for a in ("support@shop.nl", "info@shop.nl")}
     assert Thread.objects.count() == 2
+
+
+def test_whoever_is_in_a_loop_or_names_thousands_costs_as_many_statements(
+    source, maildir, ingest
+):
+    """References that lie, go round or never end: three look-ups, as for one."""
+    maildir.deliver(mail())
+    ingest()
+    ids = [f"<{n}@verzonnen.nl>" for n in range(5_000)]
+    one = mail(message_id="<2@bedrijf.nl>", references="<1@bedrijf.nl>")
+    head = b"References: " + "\r\n ".join(["<3@bedrijf.nl>", *ids]).encode()
+    many = mail(message_id="<3@bedrijf.nl>", in_reply_to="<1@bedrijf.nl>")
+    asked = []
+    for raw in (one, head + b"\r\n" + many):
+        maildir.deliver(raw)
+        with CaptureQueriesContext(connection) as statements:
+            ingest()
+        asked.append(len(statements))
+    assert asked[1] <= asked[0]
+    kept = Message.objects.get(message_id="3@bedrijf.nl").references.count()
+    assert kept == 2 * REFERENCES_KEPT
+    assert Thread.objects.count() == 1
+
+
+def test_our_own_mail_that_comes_back_is_a_duplicate_of_it(answered, maildir, ingest):
+    message, raw = answered()
+    maildir.deliver(b"Received: from a by b\r\n" + raw)
+    ingest()
+    assert Message.objects.count() == 2
+    # A list that adds its footer makes another mail of it, and says so.
+    maildir.deliver(raw.replace(b"Ja.", b"Ja. -- De lijst"))
+    ingest()
+    back = Message.objects.get(message_id=message.message_id, direction="inbound")
+    assert back.message_id_reused
+    assert broken() == []
 
 
 def test_a_form_that_a_program_sends_is_answered_at_its_reply_to(

@@ -11,6 +11,10 @@ _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}")
 _DOMAIN = re.compile(
     r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 )
+_NO_REPLY = (
+    *("no-reply", "noreply", "no_reply", "donotreply", "do-not-reply", "do_not_reply"),
+    *("niet-beantwoorden", "nietbeantwoorden", "geen-antwoord"),
+)
 _LONGEST = 320
 _LONGEST_DOMAIN = 253  # RFC 1035 section 2.3.4, without the trailing dot
 
@@ -39,3 +43,7 @@ def _normalised(address: str) -> str:
     if len(domain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(domain):
         return ""
     return f"{local}@{domain}"
+
+
+def is_no_reply(address: str) -> bool:
+    return address.partition("@")[0].startswith(_NO_REPLY)

@@ -13,6 +13,7 @@ from threads.mail.mime import Part
 from threads.mail.mojibake import Mender
 from threads.mail.parsed import ParsedAttachment
 from threads.mail.parts import (
+    beginning,
     content,
     describe,
     disposition,
@@ -21,6 +22,7 @@ from threads.mail.parts import (
     walk,
 )
 from threads.mail.tags import Levelled, levelled
+from threads.mail.verdicts import STATUSES
 
 _NOTHING = Levelled()
 _READABLE = frozenset({"text/plain", "text/html"})
@@ -72,6 +74,7 @@ class _Reader:
         self.defects: list[str] = []
         self.named: list[Part] = []
         self.tnef: list[Part] = []
+        self.statuses: list[Part] = []
         self.mender = Mender()
         # Characters that may still be read, over all parts.
         self.room = limits.TEXT
@@ -111,6 +114,8 @@ class _Reader:
             return []
         if is_tnef(part):
             self.tnef.append(part)
+        if kind in STATUSES:
+            self.statuses.append(part)
         if kind == "text/plain" and disposition(part) == "inline":
             self.named.append(part)
         self._attach(part)
@@ -138,16 +143,21 @@ class _Reader:
         """Text that has a name but is meant to be read in its place."""
         return [_Section(self._decoded(part)) for part in self.named]
 
+    def of_statuses(self) -> list[_Section]:
+        """What servers tell each other, and now and then people."""
+        return [_Section(self._decoded(part)) for part in self.statuses[:1]]
+
     def _decoded(self, part: Part) -> str:
-        raw = content(part)
+        most = 4 * self.room
+        raw = content(part) if part.enclosed else beginning(part, most + 1)
         label = parameter(part, "content-type", "charset")
         if not label and part.content_type == "text/html":
             meta = _META.search(raw, 0, _META_WITHIN)
             label = meta[1].decode() if meta else ""
         if part.enclosed:
             raw = without_files(raw)
-        text, clean = decode(raw[: 4 * self.room], label)
-        if len(raw) > 4 * self.room or len(text) > self.room:
+        text, clean = decode(raw[:most], label)
+        if len(raw) > most or len(text) > self.room:
             text = text[: self.room]
             self.defects.append(f"text: only the first {limits.TEXT} characters")
         self.room -= len(text)
@@ -164,7 +174,7 @@ def read(message: Part) -> Body:
     reader = _Reader(message)
     sections = reader.sections(message)
     if not any(section.plain.strip() or section.html for section in sections):
-        sections = reader.of_named() or reader.of_tnef()
+        sections = reader.of_named() or reader.of_tnef() or reader.of_statuses()
     text = "\n".join(filter(None, (section.text for section in sections)))
     written = _html_of(sections)
     shown = _referred(written) - {""}

@@ -6,9 +6,11 @@ that says so, and below it an address on a line of its own with the reason.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from threads.mail import headers, limits
 from threads.mail.mime import Part
+from threads.mail.parsed import Address
 
 _LINES = 200
 _LONGEST_LINE = 1_000
@@ -34,11 +36,13 @@ _FAILED = re.compile(
 )
 _WAITING = re.compile(
     r"(has|have) been delayed|is delayed|delivery (is )?delayed|will continue to try"
-    r"|will be retried|will keep trying|warning message only|not yet been delivered"
+    r"|will be retried|will retry|will keep trying|temporary problem"
+    r"|warning message only|not yet been delivered"
     r"|do not need to resend|no action is required on your part"
     r"|weiterhin versucht|vertraagd",
     re.IGNORECASE,
 )
+_DELAY = re.compile(r"\(delay(?:ed)?\)|delayed mail|^warning: ", re.IGNORECASE)
 # From here on it quotes the mail.
 _COPY = re.compile(
     r"-{2,} ?(below this line|this is a copy|the (body|header) of the|undelivered"
@@ -62,13 +66,13 @@ _MESSAGE_ID = re.compile(
 )
 
 
-def from_a_server(message: Part) -> bool:
+def from_a_server(message: Part, from_: tuple[Address, ...]) -> bool:
     """No person's: the null sender, or a daemon's name."""
     if "<>" in {message.first(n).strip() for n in ("return-path", "x-envelope-from")}:
         return True
     if message.first("x-failed-recipients").strip():
         return True
-    for person in headers.addresses(message, "from")[:1]:
+    for person in from_[:1]:
         if person.address.partition("@")[0].lower() in _SERVERS:
             return True
         return bool(_SERVER_NAMES.search(person.name))
@@ -82,10 +86,14 @@ def failures(message: Part, text: str) -> list[dict[str, str]] | None:
     >>> failures(Part(), text)[0]["status"]
     '5.1.1'
     """
-    lines = list(_head(text))
+    lines = [*_head(text), ""]
     named = headers.decoded(message.first("x-failed-recipients"))
-    begins = next((n for n, line in enumerate(lines) if _FAILED.search(line)), None)
-    if not named and (begins is None or any(map(_WAITING.search, lines))):
+    # Sentences go on in the next line.
+    sentences = [f"{line.rstrip()} {more.lstrip()}" for line, more in pairwise(lines)]
+    begins = next((n for n, said in enumerate(sentences) if _FAILED.search(said)), None)
+    if (begins is None and not named) or any(map(_WAITING.search, sentences)):
+        return None
+    if _DELAY.search(headers.subject(message)):
         return None
     found = {one["address"].lower(): one for one in _told(lines[begins or 0 :])}
     for address in named.split(",")[:_RECIPIENTS]:
@@ -137,6 +145,7 @@ def _recipient(address: str, reason: str) -> dict[str, str]:
     status = _STATUS.search(reason)
     return {
         "address": limits.clean_line(address, limits.ADDRESS),
+        "original": "",
         "action": "failed",
         "status": status[1] if status else "",
         "detail": limits.clean_line(reason, _LONGEST_DETAIL),

@@ -28,7 +28,9 @@ def files(part: Part) -> list[Part]:
             _part(one.name.encode(), one.data, one.content_type, one.content_id)
             for one in opened(part).files
         ]
-    if part.content_type == "text/plain" and b"begin " in part.body:
+    if part.content_type != "text/plain":
+        return []
+    if part.source.find(b"begin ", part.begins, part.ends) >= 0:
         return [_part(name, data) for _, _, name, data in _uuencoded(part.body)]
     return []
 

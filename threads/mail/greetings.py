@@ -37,6 +37,8 @@ _ADJECTIVE = re.compile(r"[a-zëïé]{3,14}e")
 _SPACED = re.compile(r"\b(?:bien à (?:vous|toi)|m\.\s?v\.\s?g)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 _CLEAN = re.compile(r"[\w .,!/&|+'’*()-]+")
+# Whatever stands before them, a greeting begins with one of these or an adjective.
+_FIRST = _GREETINGS | _BESIDE | {"bien", "m"}
 _PARTICLES = frozenset(
     str.split("van de der den het ter ten von zu di da del della la el le du en")
 )
@@ -57,7 +59,12 @@ def greets(line: str) -> bool:
     >>> greets("Beste Jan,")
     False
     """
-    if len(line) > _LONGEST or not _CLEAN.fullmatch(line):
+    if len(line) > _LONGEST or not (first := _WORD.search(line)):
+        return False
+    lower = first[0].lower()
+    if lower not in _FIRST and not _ADJECTIVE.fullmatch(lower):
+        return False
+    if not _CLEAN.fullmatch(line):
         return False
     words = _WORD.findall(_SPACED.sub(lambda found: _joined(found[0]), line))
     greeted = 0

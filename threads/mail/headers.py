@@ -1,6 +1,7 @@
 """Headers, read defensively: each value has its own guard, none can lose the mail."""
 
 import re
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from email import utils
 from itertools import islice
@@ -25,7 +26,7 @@ _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?)")
 _Word = tuple[str, str]
 _LONGEST_WORD = 10_000
 _ID = re.compile(r"<([^<>]+)>")
-_ADDRESSED = frozenset({b"from", b"to", b"cc", b"reply-to"})
+_LONGEST_NAME = 60
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -101,41 +102,37 @@ def message_id(message: Part) -> str:
 
 def addresses(message: Part, name: str) -> tuple[Address, ...]:
     """The mailboxes of an address header, made storable, within the limits."""
-    found: list[Address] = []
+    return tuple(islice(_addresses(message, name), limits.ADDRESSES))
+
+
+def _addresses(message: Part, name: str) -> Iterator[Address]:
     for value in message.values(name):
         for display, address in mailboxes(value):
             plain = limits.clean_line(address, limits.ADDRESS)
             shown = limits.clean_line(decoded(display), limits.NAME)
             if plain or shown:
-                found.append(Address(plain, shown))
-            if len(found) >= limits.ADDRESSES:
-                return tuple(found)
-    return tuple(found)
+                yield Address(plain, shown)
 
 
-def defects(message: Part) -> list[str]:
-    """What the limits left out."""
-    found: list[str] = []
-    for key, value in message.fields:
+def defects(part: Part) -> Iterator[str]:
+    """What the limits left out of the header of a mail or of a part."""
+    for key, value in part.fields:
         if len(value) > limits.HEADER_BYTES:
-            name = key.decode()
-            found.append(f"header: only {limits.HEADER_BYTES} bytes of {name}")
-        if key in _ADDRESSED and _more_than(limits.ADDRESSES, value):
-            found.append(f"addresses: only the first {limits.ADDRESSES} of a header")
-    found += [
-        f"parameters: only the first {limits.PARAMETERS} of {name}"
-        for name in ("content-type", "content-disposition")
-        if too_many(message.first(name))
-    ]
-    return found
+            name = key[:_LONGEST_NAME].decode()
+            yield f"header: only {limits.HEADER_BYTES} bytes of {name}"
+    for name in ("content-type", "content-disposition"):
+        if too_many(part.first(name)):
+            yield f"parameters: only the first {limits.PARAMETERS} of {name}"
 
 
-def _more_than(count: int, value: bytes) -> bool:
-    separators = value.count(b",") + value.count(b";")
-    if separators < count:
-        return False
-    text = decode(value[: limits.HEADER_BYTES])[0]
-    return sum(1 for _ in islice(mailboxes(text), count + 1)) > count
+def crowds(people: Mapping[str, Collection[Address]], message: Part) -> Iterator[str]:
+    """Whether there were more people than are read; `people` are those that were."""
+    for name, read in people.items():
+        if len(read) < limits.ADDRESSES:
+            continue
+        most = limits.ADDRESSES + 1
+        if sum(1 for _ in islice(_addresses(message, name), most)) == most:
+            yield f"addresses: only the first {limits.ADDRESSES} of {name}"
 
 
 def sender(from_: tuple[Address, ...], message: Part) -> str:

@@ -1,6 +1,7 @@
 """What makes a mail the same mail: what its sender wrote, not how it travelled."""
 
 import re
+from collections.abc import Iterator
 from hashlib import sha256
 
 from threads.mail.mime import header, unwrapped
@@ -13,6 +14,7 @@ _WRITTEN = frozenset(
         b"in-reply-to", b"references", b"mime-version",
     }
 )  # fmt: skip
+_PIECE = 256 * 1024
 _BLANKS = re.compile(rb"[ \t]+")
 
 
@@ -38,9 +40,26 @@ def dedupe_key(raw: bytes) -> str:
     digest = sha256()
     for name, value in kept:
         digest.update(name + b":" + value + b"\n")
-    body = mail[at:].replace(b"\r\n", b"\n").rstrip(b"\n")
-    digest.update(b"\n" + body)
+    digest.update(b"\n")
+    for piece in _body(mail, at):
+        digest.update(piece)
     return VERSION + digest.hexdigest()
+
+
+def _body(mail: bytes, at: int) -> Iterator[bytes]:
+    """With LF, without line ends at its end; in pieces, for it may be large."""
+    ends = 0  # that may be the last ones
+    cut = b""  # the first half of one
+    for start in range(at, len(mail), _PIECE):
+        piece = cut + mail[start : start + _PIECE]
+        cut = b"\r" if piece.endswith(b"\r") else b""
+        piece = piece[: len(piece) - len(cut)].replace(b"\r\n", b"\n")
+        if text := piece.rstrip(b"\n"):
+            yield b"\n" * ends + text
+            ends = 0
+        ends += len(piece) - len(text)
+    if cut:
+        yield b"\n" * ends + cut
 
 
 def _name(kept: tuple[bytes, bytes]) -> bytes:

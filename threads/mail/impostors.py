@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 from threads.mail import limits
-from threads.mail.addresses import normalise
+from threads.mail.addresses import is_no_reply, normalise
 from threads.mail.parsed import Address
 
 _EVIDENCE = 200
@@ -39,40 +39,82 @@ _LOOKS_LIKE = str.maketrans(
     "aeopcyxijsdhqwblaopviktubkmht",
 )
 
+_DIGITS = str.maketrans("01i5", "olls")
+
 Warning_ = tuple[str, str]
 
 
 def warnings(
-    from_: Collection[Address], *, names: Collection[str], domains: Collection[str]
+    from_: Collection[Address],
+    reply_to: Collection[Address] = (),
+    *,
+    names: Collection[str],
+    domains: Collection[str],
 ) -> list[Warning_]:
     """`(code, evidence)` of each; `names` and `domains` are those of our mailboxes.
 
     >>> ceo = Address("x@evil.nl", "ceo@shop.nl")
     >>> warnings([ceo], names=[], domains=["shop.nl"])
     [('display_name_address', 'ceo@shop.nl'), ('display_name_domain', 'shop.nl')]
+    >>> warnings([Address("jan@x.nl")], [Address("jan@y.nl")], names=[], domains=[])
+    [('reply_to_domain', 'jan@y.nl')]
     """
     found: dict[Warning_, None] = {}
     for person in tuple(from_)[:_MOST]:
         for code, evidence in _of(person, names, domains):
             found[code, limits.clean_line(evidence, _EVIDENCE)] = None
+    if len(from_) > 1:
+        several = ", ".join(one.address for one in tuple(from_)[:_MOST])
+        found["several_senders", limits.clean_line(several, _EVIDENCE)] = None
+    for address in _elsewhere(from_, reply_to, domains):
+        found["reply_to_domain", limits.clean_line(address, _EVIDENCE)] = None
     return list(found)
+
+
+def _elsewhere(
+    from_: Collection[Address], reply_to: Collection[Address], ours: Collection[str]
+) -> Iterator[str]:
+    """Where answers would go, when it is another domain than whoever writes is of.
+
+    Of one domain is what lies within the other. Forms name the customer so: those of
+    our own, and others that come from no-reply.
+    """
+    known = [
+        one for one in tuple(from_)[:_MOST] if not is_no_reply(one.address.lower())
+    ]
+    senders = {_domain_of(one) for one in known} - {""}
+    if not senders or not senders.isdisjoint(ours):
+        return
+    for one in tuple(reply_to)[:_MOST]:
+        domain = _domain_of(one)
+        related = any(
+            f".{domain}".endswith(f".{sender}") or f".{sender}".endswith(f".{domain}")
+            for sender in senders
+        )
+        if domain and not related:
+            yield one.address
+
+
+def _domain_of(person: Address) -> str:
+    return normalise(person.address).rpartition("@")[2]
 
 
 def _of(
     person: Address, names: Collection[str], domains: Collection[str]
 ) -> Iterator[Warning_]:
-    plain = normalise(person.address)
-    domain = plain.rpartition("@")[2]
+    address = normalise(person.address)
+    domain = address.rpartition("@")[2]
     shown = _HIDDEN.sub("", unicodedata.normalize("NFKC", person.name))
     for other in _ADDRESS.findall(shown)[:3]:
-        if normalise(other) not in {plain, ""}:
+        if normalise(other) not in {address, ""}:
             yield "display_name_address", other
     if _HIDDEN.search(person.name):
         yield "hidden_characters", repr(person.name)[1:-1]
     if domain in domains:
         return
     lower = shown.casefold()
-    yield from (("display_name_domain", one) for one in domains if _says(lower, one))
+    plain = lower.translate(_LOOKS_LIKE)
+    yield from (("display_name_domain", one) for one in domains if _says(plain, one))
     yield from (
         ("display_name_mailbox", name)
         for name in names
@@ -93,12 +135,22 @@ def _says(shown: str, name: str) -> bool:
 def _domain(domain: str, domains: Collection[str]) -> Iterator[Warning_]:
     """Letters of several writings in one word, or a domain that looks like ours."""
     unicode = ".".join(map(_unicode, domain.lower().split(".")))
-    if unicode.isascii():
-        return
-    if any(_mixed(label) for label in unicode.split(".")):
+    if not unicode.isascii() and any(map(_mixed, unicode.split("."))):
         yield "mixed_script_domain", unicode
-    if unicode.translate(_LOOKS_LIKE) in domains:
+    if _drawn(unicode) in {_drawn(one) for one in domains}:
         yield "lookalike_domain", unicode
+
+
+def _drawn(domain: str) -> str:
+    """What a domain looks like: two that look alike give the same.
+
+    >>> _drawn("sh0p.nl") == _drawn("shop.nl"), _drawn("rnail.nl") == _drawn("mail.nl")
+    (True, True)
+    >>> _drawn("shop.de") == _drawn("shop.nl")
+    False
+    """
+    plain = domain.translate(_LOOKS_LIKE).translate(_DIGITS)
+    return plain.replace("rn", "m").replace("vv", "w")
 
 
 def _unicode(label: str) -> str:

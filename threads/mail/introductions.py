@@ -31,7 +31,9 @@ _BEGINS = re.compile(
 _TIME = re.compile(r"\d{1,2}[:.h]\d{2}(?!\d)")
 _DAY = re.compile(r"(?<!\d)(?:(?:19|20)\d\d(?!\d)|\d{1,2}[-/.]\s?\d{1,2}[-/.]\s?\d\d)")
 _ADDRESS = re.compile(r"[^\s@]@[^\s@]")
-_DATED_SENDER = re.compile(r"\d{4}[/-]\d{1,2}[/-]\d{1,2} .*<\S+@\S+>:?")
+_DATED_SENDER = re.compile(
+    r"\d{4}[/-]\d{1,2}[/-]\d{1,2} [^<]*+<[^<>\s@]++@[^<>\s]++>:?"
+)
 # What stands between the dashes.
 _TITLES = (
     "oorspronkelijk bericht", "origineel bericht", "doorgestuurd bericht",
@@ -50,17 +52,21 @@ _SEPARATOR = re.compile(
     r"|anfang der weitergeleiteten (?:e-mail|nachricht):"
     r"|début du message (?:réexpédié|transféré) :"
     r"|inicio del mensaje reenviado:|inizio (?:del )?messaggio inoltrato:"
-    r"|original message processed by david\W?"
-    # GroupWise.
-    r"|>>> [^>]*(?:<[^>]*> )?[^>]*\d\d[:.]\d\d[^>]*>>>",
+    r"|original message processed by david\W?",
     re.IGNORECASE,
 )
+# GroupWise; with a time.
+_ARROWS = re.compile(r">>> [^<>]*+(?:<[^<>]*+> [^<>]*+)?>>>")
 # Programs of help desks ask for the answer above a line of theirs.
 _ABOVE_THIS_LINE = re.compile(
     r"(?:##|--|==|__)[^\w]*\w.*\b(?:boven|above|oberhalb|über|au-dessus|encima|sopra)\b"
     r".*\b(?:regel|lijn|line|zeile|linie|ligne|línea|riga)\b.*",
     re.IGNORECASE,
 )
+# How any of these two begins.
+_DRAWN = frozenset("-_*=#>")
+_ANNOUNCING = ("begin ", "anfang ", "début ", "inicio ", "inizio ", "original ")
+_LONGEST_ANNOUNCEMENT = max(map(len, _ANNOUNCING))
 _RULE = re.compile(r"[-_*=]{5,}")
 _FIELD = re.compile(r"\*?([^\W\d_][^:*]{0,20}?)\s*(?::\s?\*|\*:|:|\uff1a)\s*(.*)")
 _KINDS = {
@@ -155,7 +161,13 @@ def separates(line: str) -> bool:
     >>> separates("Het oorspronkelijk bericht")
     False
     """
+    if line[:1] not in _DRAWN:
+        start = line[:_LONGEST_ANNOUNCEMENT].lower()
+        if not start.startswith(_ANNOUNCING):
+            return False
     line = line[:_LONGEST_LINE]
+    if line.startswith(">"):
+        return bool(_ARROWS.fullmatch(line) and _TIME.search(line))
     return bool(_SEPARATOR.fullmatch(line) or _ABOVE_THIS_LINE.fullmatch(line))
 
 
@@ -165,7 +177,7 @@ def rules(line: str) -> bool:
     >>> rules("________________________________")
     True
     """
-    return bool(_RULE.fullmatch(line))
+    return line[:1] in _DRAWN and bool(_RULE.fullmatch(line))
 
 
 def heads(lines: list[str], at: int) -> bool:
@@ -207,19 +219,17 @@ def heads(lines: list[str], at: int) -> bool:
 
 def _is_ruled(lines: list[str], at: int) -> bool:
     """Fields in a language that is not known, right below a line that Outlook draws."""
-    above = next((one for one in reversed(lines[max(at - 2, 0) : at]) if one), "")
+    above = lines[at - 1] or lines[max(at - 2, 0)]
+    if not above.startswith("_") or not rules(above):
+        return False
     block = [_FIELD.fullmatch(one[:_LONGEST_LINE]) for one in lines[at : at + _ENOUGH]]
-    return (
-        rules(above)
-        and above.startswith("_")
-        and len(block) == _ENOUGH
-        and all(block)
-        and bool(_ADDRESS.search(lines[at]))
-    )
+    return len(block) == _ENOUGH and all(block) and bool(_ADDRESS.search(lines[at]))
 
 
 def _field(line: str) -> tuple[str, str] | None:
     """Kind and value of a line that is a known header."""
+    if ":" not in line and "：" not in line:
+        return None
     found = _FIELD.fullmatch(line[:_LONGEST_LINE])
     kind = _NAMES.get(found[1].lower()) if found else None
     return (kind, found[2]) if found and kind else None

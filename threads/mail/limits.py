@@ -38,6 +38,8 @@ def storable(text: str) -> str:
     >>> storable("caf\\udcc3\\udca9")
     'café'
     """
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -54,6 +56,8 @@ def clean_line(text: str, limit: int) -> str:
     >>> clean_line("Re:\\r\\nBcc: x", 998)
     'Re: Bcc: x'
     """
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()[:limit]  # as most are
     return _LINE.sub(" ", storable(text)).strip()[:limit]
 
 

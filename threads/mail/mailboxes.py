@@ -27,6 +27,10 @@ _SPLIT = 3
 _IN_COMMENT = re.compile(r"[()]|\\.", re.DOTALL)
 _COMMENT = re.compile(r"\([^()]*\)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# `jan@x . nl`, as long ago as that (RFC 5322 section 4.4).
+_SPACED = re.compile(r"[^\s@]++@[^\s@.]++(?: \. ?|\. )[^\s@.]++(?: ?\. ?[^\s@.]++)*")
+# `<undisclosed-recipients:@relay.nl;>`: the name of an empty group, completed.
+_NOBODY = re.compile(r"[^@:]*+:[^;]*+;")
 # `<@relay.nl,@other.nl:jan@x.nl>`, obsolete long ago.
 _ROUTE = re.compile(r"\A@[^:]*:")
 
@@ -40,6 +44,8 @@ def mailboxes(text: str) -> Iterator[Pair]:
     []
     >>> list(mailboxes("jan@x.nl or piet@y.nl"))
     [('jan@x.nl or piet@y.nl', '')]
+    >>> list(mailboxes("jan@x . nl, <undisclosed-recipients:@relay.nl;>"))
+    [('', 'jan@x.nl')]
     """
     mailbox = _Mailbox()
     at = 0
@@ -107,7 +113,11 @@ class _Mailbox:
         comment = " ".join(self.comments).strip()
         if self.angles:
             for one in self.angles:
-                yield name or comment, _ROUTE.sub("", one, count=1)
+                if not _NOBODY.fullmatch(one):
+                    yield name or comment, _ROUTE.sub("", one, count=1)
+            return
+        if len(self.words) == len(self.phrase) > 1 and _SPACED.fullmatch(name):
+            yield comment, name.replace(" ", "")
             return
         addresses = [word for word in self.words if "@" in word.strip("@")]
         alone = len(addresses) == len(self.phrase)

@@ -22,8 +22,9 @@ _BLOCKS = frozenset(
     }
 )  # fmt: skip
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table"})
-# What stands before and after them in a text.
-_EDGES = dict.fromkeys(_BLOCKS, "\n") | dict.fromkeys(_PARAGRAPHS, "\n\n")
+# They begin and end on lines of their own; an empty line around paragraphs.
+_LINE, _APART = "\x04", "\x05"
+_EDGES = dict.fromkeys(_BLOCKS, _LINE) | dict.fromkeys(_PARAGRAPHS, _APART)
 _SILENT = frozenset(
     {"script", "style", "head", "title", "meta", "template", "noscript"}
 )
@@ -33,12 +34,17 @@ _SPACES = re.compile(r"[\x00-\x20]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _QUOTE, _UNQUOTE = "\x02", "\x03"
 _DEEPEST_QUOTE = 10
-_LINE_EDGES = re.compile(r" *\n *")
+# Between two texts: ends of lines and edges of blocks.
+_BETWEEN = re.compile(r" ?[\n\x04\x05][ \n\x04\x05]*")
+_ON_A_LINE = re.compile(r"(?<=[\n\x04\x05])[ \xa0]++(?=[\n\x04\x05])")
 # Where Outlook begins a quote, it shows a line; in plain text it writes this one.
 _RULE = "_" * 32
 _DIVIDERS = ("divrplyfwdmsg", "mail-editor-reference-message-container")
 _DIVIDING_STYLE = re.compile(r"border-top:(?:1\.0pt )?solid #(?:e1e1e1|b5c4df)")
 _LONGEST_STYLE = 1_000
+_NO_ROOM = re.compile(
+    r"(?:^|;)margin:0(?:[a-z]{2})?(?: (?:0(?:[a-z]{2})?|0?\.0+1pt))*(?:;|$)"
+)
 # As many pieces back a rule of theirs is the same one.
 _NEAR = 6
 
@@ -198,6 +204,8 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
         pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
         return
     if edge := _EDGES.get(tag):
+        if tag == "p" and _is_line(node):
+            edge = _LINE
         pieces.append(edge)
         stack.append(edge)
     if tag == "div" and _divides(node) and _RULE not in pieces[-_NEAR:]:
@@ -215,6 +223,21 @@ def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) ->
             stack.append(_Link(href, len(pieces)))
     if (child := node.child) is not None:
         stack.append(child)
+
+
+def _is_line(node: LexborNode) -> bool:
+    """Outlook writes a paragraph without room around it for each line.
+
+    >>> text_of("<p class=MsoNormal>a</p><p class=MsoNormal>b</p><p>c")
+    'a\\nb\\n\\nc'
+    """
+    attributes = node.attributes
+    if not attributes:
+        return False
+    if (attributes.get("class") or "").startswith("Mso"):
+        return True
+    style = attributes.get("style")
+    return bool(style and "margin" in style and _NO_ROOM.search(_style(attributes)))
 
 
 def _divides(node: LexborNode) -> bool:
@@ -244,11 +267,32 @@ def _style(attributes: Mapping[str, str | None]) -> str:
 
 
 def _tidy(text: str) -> str:
-    text = text.replace("\xa0", " ")
-    text = _LINE_EDGES.sub("\n", re.sub(r" {2,}", " ", text))
+    if "\xa0" in text:
+        text = _ON_A_LINE.sub(_empty, text).replace("\xa0", " ")
+    text = _BETWEEN.sub(_ends, re.sub(r" {2,}", " ", text))
     if _QUOTE in text:
         text = _prefixed(text)
     return _BLANK_LINES.sub("\n\n", text).strip()
+
+
+def _empty(found: re.Match[str]) -> str:
+    """A line that somebody left empty, as programs write it."""
+    return "\n" if "\xa0" in found[0] else ""
+
+
+def _ends(found: re.Match[str]) -> str:
+    """As many line ends as a browser shows: a block that follows another begins once.
+
+    >>> text_of("<div>a</div><div>b<br></div><div><br></div><div>c")
+    'a\\nb\\n\\nc'
+    >>> text_of("<ul><li>a<li>b</ul>")
+    '* a\\n* b'
+    """
+    run = found[0]
+    if _APART in run:
+        return "\n\n"
+    count = run.count("\n")
+    return "\n\n" if count > 1 or (count and run.lstrip(" ")[0] != "\n") else "\n"
 
 
 def _prefixed(text: str) -> str:

@@ -30,28 +30,62 @@ class Part:
     """One part: its header, and either its bytes as they came or its parts."""
 
     fields: Fields = field(default_factory=list)
-    body: bytes = b""
+    # The bytes it was read from, and where among them its body stands: a copy of a
+    # large one is made only for whoever wants all of it at once.
+    source: bytes = b""
+    begins: int = 0
+    ends: int | None = None
     children: list["Part"] = field(default_factory=list)
     # What it is when its header does not say (RFC 2046 section 5.1.5).
     default_type: str = "text/plain"
     # Files in its bytes that are no parts, as parts (`enclosures`).
     enclosed: list["Part"] = field(default_factory=list)
+    # What was asked of the header before, and is asked again.
+    _index: dict[bytes, bytes] | None = field(default=None, repr=False)
+    _firsts: dict[str, str] = field(default_factory=dict, repr=False)
+    _parameters: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
+    _type: str = field(default="", repr=False)
+
+    @property
+    def body(self) -> bytes:
+        return self.source[self.begins : self.ends]
+
+    @property
+    def view(self) -> memoryview:
+        """The body, not copied."""
+        return memoryview(self.source)[self.begins : self.ends]
 
     def values(self, name: str) -> Iterator[str]:
         """The values of a header, unfolded, bytes beyond ASCII decoded."""
-        wanted = name.lower().encode()
+        wanted = name.encode()
         for key, value in self.fields:
             if key == wanted:
                 yield _text(value[: limits.HEADER_BYTES])
 
     def first(self, name: str) -> str:
-        return next(self.values(name), "")
+        """The first of these; `""` when there is none."""
+        found = self._firsts.get(name)
+        if found is None:
+            if self._index is None:
+                self._index = dict(reversed(self.fields))
+            value = self._index.get(name.encode(), b"")
+            found = self._firsts[name] = _text(value[: limits.HEADER_BYTES])
+        return found
+
+    def parameters(self, name: str) -> dict[str, str]:
+        """The parameters of a header, by their names in lower case."""
+        found = self._parameters.get(name)
+        if found is None:
+            found = self._parameters[name] = parameters(self.first(name))
+        return found
 
     @property
     def content_type(self) -> str:
         """Lower-case `type/subtype`; one that can't be read is no text (RFC 2045)."""
-        declared = self.first("content-type").strip(" \t;")
-        return safe_type(declared) if declared else self.default_type
+        if not self._type:
+            declared = self.first("content-type").strip(" \t;")
+            self._type = safe_type(declared) if declared else self.default_type
+        return self._type
 
 
 def safe_type(declared: str) -> str:
@@ -142,7 +176,7 @@ class _Splitter:
         return part, at
 
     def _open(self, part: Part) -> None:
-        boundary = parameters(part.first("content-type")).get("boundary", "").rstrip()
+        boundary = part.parameters("content-type").get("boundary", "").rstrip()
         if not boundary:
             return
         if len(self.stack) >= limits.DEPTH:
@@ -194,7 +228,7 @@ class _Splitter:
         if self.leaf:
             part, begun = self.leaf
             end = at if final else max(begun, at - self._line_end(at))
-            part.body = self.raw[begun:end]
+            part.source, part.begins, part.ends = self.raw, begun, end
             self.leaf = None
         while len(self.stack) > depth:
             _, line = self.stack.pop()

@@ -122,4 +122,6 @@ class Mender:
         return better
 
     def people(self, people: tuple[Address, ...]) -> tuple[Address, ...]:
+        if all(one.name.isascii() for one in people):
+            return people
         return tuple(replace(one, name=self.text(one.name)) for one in people)

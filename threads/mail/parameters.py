@@ -20,6 +20,8 @@ _EXTENDED = re.compile(
     r"(?:utf-8|iso-8859-\d{1,2}|windows-125\d)'[^']*'.*%", re.IGNORECASE
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# A path of Windows, whose backslashes escape nothing.
+_PATH = re.compile(r"[A-Za-z]:\\(?!\\)|\\\\\w")
 # name, section number, and whether that section is percent-encoded.
 _SECTION = re.compile(r"([^*]+)(?:\*([0-9]{1,4}))?(\*)?")
 
@@ -40,7 +42,9 @@ def parameters(value: str) -> dict[str, str]:
     for count, match in enumerate(_PARAMETER.finditer(value)):
         if count >= limits.PARAMETERS:
             break
-        text = match[3].strip() if match[2] is None else _ESCAPED.sub(r"\1", match[2])
+        text = match[3].strip() if match[2] is None else match[2]
+        if match[2] is not None and not _PATH.match(text):
+            text = _ESCAPED.sub(r"\1", text)
         parts = _SECTION.fullmatch(match[1].lower())
         if parts is None:
             continue

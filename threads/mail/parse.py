@@ -8,7 +8,7 @@ from threads.mail.identity import dedupe_key
 from threads.mail.mime import Part
 from threads.mail.mojibake import Mender
 from threads.mail.parsed import ParsedMail
-from threads.mail.parts import tree
+from threads.mail.parts import tree, walk
 from threads.mail.protection import protection
 
 _DEFECTS = 50
@@ -30,6 +30,9 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     sender = headers.sender(people["from"], message)
     subject = mender.text(headers.subject(message))
     auto, bulk = verdicts.automatic(message), verdicts.bulk(message)
+    bounce = reports.bounce(message, people["from"], content.text)
+    if bounce is not None:
+        auto = auto or verdicts.named(message, "from")
     return ParsedMail(
         message_id=headers.message_id(message),
         in_reply_to=headers.ids(message, "in-reply-to"),
@@ -49,7 +52,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         attachments=tuple(content.attachments),
         auto=bool(auto),
         bulk=bool(bulk),
-        bounce=reports.bounce(message, content.text),
+        bounce=bounce,
         complaint=reports.complaint(message),
         reasons=tuple(
             (name, evidence)
@@ -59,7 +62,14 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         authentication=verdicts.authentication(message, sender, trusted_authserv_ids),
         protection=protection(message, content.text),
         repaired=mender.mended or content.repaired,
-        defects=_listed([*defects, *headers.defects(message), *content.defects]),
+        defects=_listed(
+            [
+                *defects,
+                *(one for _, part in walk(message) for one in headers.defects(part)),
+                *headers.crowds(people, message),
+                *content.defects,
+            ]
+        ),
         dedupe_key=dedupe_key(raw),
         hops=sum(1 for _ in message.values("received")),
     )

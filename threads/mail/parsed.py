@@ -57,7 +57,8 @@ class ParsedMail:
     auto: bool
     bulk: bool
     # None, or what the delivery report says: message_id; recipients: [{"address",
-    # "action", "status", "detail"}, …]; recipient, action, status: the first failed.
+    # "original", "action", "status", "detail"}, …]; recipient, action, status: of the
+    # first that failed.
     bounce: dict[str, Any] | None
     # None, or what a feedback report says: message_id, type, recipient, agent.
     complaint: dict[str, str] | None

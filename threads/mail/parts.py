@@ -14,11 +14,12 @@ from threads.mail.enclosures import files
 from threads.mail.headers import decoded
 from threads.mail.kinds import told_apart
 from threads.mail.mime import Part
-from threads.mail.parameters import parameters
 from threads.mail.parsed import ParsedAttachment
-from threads.mail.transfer import unencoded
+from threads.mail.transfer import pieces
 
 _CALENDARS = frozenset({"text/calendar", "application/ics"})
+# What a file is shows in its first bytes.
+_HEAD = 512
 _BIDI = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\u200b-\u200d\ufeff]")
 
 
@@ -52,8 +53,8 @@ def walk(message: Part) -> Iterator[tuple[int, Part]]:
 
 def parameter(part: Part, header: str, name: str) -> str:
     """A MIME parameter, RFC 2231 and RFC 2047 decoded, one line; `""` when absent."""
-    found = parameters(part.first(header)).get(name, "")
-    return limits.clean_line(decoded(found), limits.HEADER_BYTES)
+    found = part.parameters(header).get(name, "")
+    return found and limits.clean_line(decoded(found), limits.HEADER_BYTES)
 
 
 def filename(part: Part) -> str:
@@ -70,7 +71,8 @@ def safe_name(name: str) -> str:
 
     What remains may be empty.
     """
-    name = after_slash(after_backslash(name.replace("\x00", "")))
+    name = name.replace("\x00", "").rpartition("\\")[2]
+    name = after_slash(after_backslash(name))
     name = _BIDI.sub("", limits.clean_line(name, limits.HEADER_BYTES)).strip()
     # Windows drops them, and then it is another extension.
     name = name.rstrip(". ")
@@ -93,21 +95,40 @@ def content_id(part: Part) -> str:
 
 def content(part: Part) -> bytes:
     """The bytes without their transfer encoding; of an enclosed mail, that mail."""
-    return unencoded(part.body, part.first("content-transfer-encoding"))
+    return b"".join(_pieces(part))
+
+
+def beginning(part: Part, size: int) -> bytes:
+    """At most the first bytes of that."""
+    found: list[bytes] = []
+    for piece in _pieces(part):
+        found.append(piece[:size])
+        size -= len(piece)
+        if size <= 0:
+            break
+    return b"".join(found)
+
+
+def _pieces(part: Part) -> Iterator[bytes]:
+    return pieces(part.view, part.first("content-transfer-encoding"))
 
 
 def describe(number: int, part: Part) -> ParsedAttachment:
-    data = content(part)
+    digest, size, head = sha256(), 0, b""
+    for piece in _pieces(part):
+        digest.update(piece)
+        size += len(piece)
+        head += piece[: max(_HEAD - len(head), 0)]
     identifier = content_id(part)
     name = filename(part)
     return ParsedAttachment(
         part=number,
         filename=name,
-        content_type=told_apart(part.content_type, name, data),
-        size=len(data),
+        content_type=told_apart(part.content_type, name, head),
+        size=size,
         inline=disposition(part) != "attachment" and bool(identifier),
         content_id=identifier,
-        sha256=sha256(data).hexdigest(),
+        sha256=digest.hexdigest(),
     )
 
 

@@ -1,12 +1,14 @@
 """What servers report of a mail: not delivered (RFC 3464), unwanted (RFC 5965)."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 from threads.mail import dialects, limits, verdicts
 from threads.mail.headers import message_id
 from threads.mail.mime import Part, header, unwrapped
-from threads.mail.parts import content, parameter, walk
+from threads.mail.parsed import Address
+from threads.mail.parts import beginning, parameter, walk
 
 _ENCLOSED = frozenset(
     {
@@ -14,7 +16,6 @@ _ENCLOSED = frozenset(
         "message/global", "message/global-headers",
     }
 )  # fmt: skip
-_STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 # Feedback that complains of nobody (RFC 5965 section 7.3, RFC 6591).
 _NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "dkim"})
 _RECIPIENTS = 100
@@ -23,27 +24,29 @@ _LONGEST_WORD = 20
 _LONGEST_AGENT = 100
 
 
-def bounce(message: Part, text: str) -> dict[str, Any] | None:
+def bounce(
+    message: Part, from_: tuple[Address, ...], text: str
+) -> dict[str, Any] | None:
     """What a delivery report says (RFC 3464), or None when this is none.
 
     `message_id` is the mail it is about; `recipients` all it speaks of, each with
-    `address`, `action`, `status` and `detail`; `recipient`, `action`, `status` are
+    `address`, `original` (whom the mail was sent to, where a server sent it on),
+    `action`, `status` and `detail`; `recipient`, `action`, `status` are
     those of the first that failed. What is not said is `""`. A report that only says
     delivered, delayed or relayed is no bounce. `text` is what a person reads of it:
     servers that know no report say it there.
     """
-    report = message.content_type == "multipart/report"
+    report = message.content_type in {"multipart/report", *verdicts.STATUSES}
     if report:
         kind = parameter(message, "content-type", "report-type").lower()
         if kind not in {"", "delivery-status"}:
             return None
-    if not report and not dialects.from_a_server(message):
+    if not report and not dialects.from_a_server(message, from_):
         return None
-    recipients = [
-        recipient
-        for part in _parts(message, _STATUSES)
-        for recipient in _recipients(part)
-    ][:_RECIPIENTS]
+    everybody = chain.from_iterable(
+        map(_recipients, _parts(message, verdicts.STATUSES))
+    )
+    recipients = list(islice(everybody, _RECIPIENTS))
     if not recipients:
         if verdicts.answers_by_itself(message):
             return None
@@ -73,7 +76,7 @@ def complaint(message: Part) -> dict[str, str] | None:
     if message.content_type != "multipart/report":
         return None
     for part in _parts(message, {"message/feedback-report"}):
-        fields, _ = header(content(part)[: limits.HEADER_BYTES])
+        fields, _ = header(beginning(part, limits.HEADER_BYTES))
         group = Part(fields)
         kind = _plain(group.first("feedback-type")).lower()
         if not kind or kind in _NO_COMPLAINT:
@@ -94,7 +97,7 @@ def _parts(message: Part, types: "frozenset[str] | set[str]") -> Iterator[Part]:
 def _about(report: Part) -> str:
     """The Message-ID of the mail that the report encloses."""
     for part in _parts(report, _ENCLOSED):
-        enclosed = Part(header(unwrapped(content(part)[: limits.HEADER_BYTES]))[0])
+        enclosed = Part(header(unwrapped(beginning(part, limits.HEADER_BYTES)))[0])
         if identifier := message_id(enclosed):
             return identifier
     return ""
@@ -102,7 +105,7 @@ def _about(report: Part) -> str:
 
 def _recipients(part: Part) -> Iterator[dict[str, str]]:
     """The groups of fields of a status, one for each recipient (RFC 3464 section 2)."""
-    status = content(part)[: limits.HEADER_BYTES]
+    status = beginning(part, limits.HEADER_BYTES)
     at = 0
     found = 0
     while at < len(status) and found < _RECIPIENTS:
@@ -115,10 +118,14 @@ def _recipients(part: Part) -> Iterator[dict[str, str]]:
         if not action:
             continue
         found += 1
-        address = group.first("final-recipient") or group.first("original-recipient")
+        final, original = (
+            _bare(group.first(name).rpartition(";")[2])
+            for name in ("final-recipient", "original-recipient")
+        )
         detail = group.first("diagnostic-code").partition(";")
         yield {
-            "address": _bare(address.rpartition(";")[2]),
+            "address": final or original,
+            "original": original,
             "action": action,
             "status": _plain(group.first("status")),
             "detail": limits.clean_line(detail[2] or detail[0], _LONGEST_DETAIL),

@@ -1,7 +1,7 @@
 """Where a signature begins, among the lines that somebody wrote himself."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from threads.mail.greetings import greets
@@ -36,14 +36,28 @@ _DEVICE = re.compile(
     r" (?:downloaden|beziehen|herunterladen|ophalen)\.?",
     re.IGNORECASE,
 )
+# How any of these begins.
+_DEVICE_WORDS = frozenset(
+    str.split(
+        "sent verstuurd verzonden gestuurd gesendet envoyé enviado inviato skickat"
+        " sendt wysłane odesláno отправлено lähetetty von get download obtenir"
+        " télécharger obtener descargar scarica ottieni obter hent hämta pobierz"
+        " outlook"
+    )
+)
 # What lawyers put below.
 _NOTICE = re.compile(
     r"disclaimer|vertrouwelijk|geadresseerde|uitsluitend bestemd|geen rechten"
     r"|confidential|intended (?:solely|only|recipient|for)|addressee|privileged"
     r"|vertraulich|bestimmt für|confidentiel|destinataire|confidencial|destinatario"
-    r"|riservat",
-    re.IGNORECASE,
+    r"|riservat"
 )
+# One of them is in each of these.
+_NOTICE_STEMS = (
+    "disclaimer", "vertrouwelijk", "geadresseerde", "bestemd", "geen rechten",
+    "confiden", "intended", "addressee", "privileged", "vertraulich", "bestimmt",
+    "destinata", "riservat",
+)  # fmt: skip
 _DISCLAIMER = re.compile(r"\W*disclaimer\W*(?:$|:)", re.IGNORECASE)
 # Sentences that stand in signatures: when somebody is there, and what trees are spared.
 _USUAL = re.compile(
@@ -53,6 +67,7 @@ _USUAL = re.compile(
 )
 _DASHED_NAME = re.compile(r"[-–—/][^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*){0,3}")
 _RULE = re.compile(r"_{5,}|-{20,}")
+_DASHES = frozenset("-–—/_")
 _GOES_ON = re.compile(r"(?:n\.?\s?b|p\.?\s?s)\b|.*\?$", re.IGNORECASE)
 
 
@@ -67,16 +82,26 @@ def signature(lines: list[str], *, said: bool) -> int:
     >>> signature(["Met vriendelijke groet,", "Jan"], said=False)
     2
     """
+    legal = _is_legal("\n".join(lines))
     for at, line in enumerate(lines):
-        if line and said and signs(lines, at):
+        if line and said and signs(lines, at, legal=legal):
             return at
         said = said or bool(line)
     return len(lines)
 
 
-def signs(lines: list[str], at: int) -> bool:
-    """Whether all from that line on is a signature, by one rule or another."""
-    return any(rule(lines, at) for rule in _RULES)
+def signs(lines: list[str], at: int, *, legal: bool = True) -> bool:
+    """Whether all from that line on is a signature, by one rule or another.
+
+    `legal` is whether any line has words of lawyers: most mails have none.
+    """
+    return (
+        delimited(lines, at)
+        or closes(lines, at)
+        or from_device(lines, at)
+        or dashed(lines, at)
+        or (legal and warns(lines, at))
+    )
 
 
 def delimited(lines: list[str], at: int) -> bool:
@@ -114,6 +139,9 @@ def from_device(lines: list[str], at: int) -> bool:
     line = lines[at]
     if len(line) > _LONGEST_LINE + _LONGEST_LINE:
         return False
+    first = line.partition(" ")[0].partition("<")[0].partition("(")[0]
+    if first.lower() not in _DEVICE_WORDS:
+        return False
     if not _DEVICE.fullmatch(_LINK.sub("", line)[:_LONGEST_LINE]):
         return False
     return sum(1 for _ in islice(_below(lines, at), _AFTER_DEVICE + 1)) <= _AFTER_DEVICE
@@ -128,6 +156,8 @@ def dashed(lines: list[str], at: int) -> bool:
     False
     """
     line = lines[at][:_LONGEST_LINE]
+    if line[:1] not in _DASHES:
+        return False
     alone = not any(lines[max(at - 1, 0) : at]) and not any(lines[at + 1 : at + 2])
     name = alone and line[1:2].isupper() and _DASHED_NAME.fullmatch(line)
     return bool(name or _RULE.fullmatch(line)) and _is_end(_below(lines, at))
@@ -144,17 +174,19 @@ def warns(lines: list[str], at: int) -> bool:
     False
     """
     line = lines[at][:_LONGEST_NOTICE]
-    certain = _DISCLAIMER.match(line) or len(set(_NOTICE.findall(line.lower()))) > 1
-    return bool(certain) and _is_end(_below(lines, at - 1))
+    if not _DISCLAIMER.match(line) and len(_notices(line)) <= 1:
+        return False
+    return _is_end(_below(lines, at - 1))
 
 
-_RULES: tuple[Callable[[list[str], int], bool], ...] = (
-    delimited,
-    closes,
-    from_device,
-    dashed,
-    warns,
-)
+def _notices(line: str) -> set[str]:
+    """The words of lawyers in it."""
+    return set(_NOTICE.findall(line.lower())) if _is_legal(line) else set()
+
+
+def _is_legal(text: str) -> bool:
+    lower = text.lower()
+    return any(stem in lower for stem in _NOTICE_STEMS)
 
 
 def _below(lines: list[str], at: int) -> Iterator[str]:
@@ -173,7 +205,7 @@ def _is_end(rest: Iterable[str]) -> bool:
     for kept, line in enumerate(rest):
         if _GOES_ON.match(line[:_LONGEST_LINE]):
             return False
-        if _NOTICE.search(line[:_LONGEST_NOTICE]):
+        if _notices(line[:_LONGEST_NOTICE]):
             return True
         if kept >= _MOST_LINES or len(line) > _LONGEST_LINE or _says(line):
             return False

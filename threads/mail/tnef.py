@@ -29,6 +29,7 @@ _TEXT_8, _TEXT_16, _OBJECT, _BINARY = 0x1E, 0x1F, 0x0D, 0x102
 _MULTIPLE = 0x1000
 _NAMED = 0x8000
 _GUID = 16
+_LONGEST_NAME = 2_000
 
 
 @dataclass(slots=True)
@@ -78,14 +79,14 @@ def read(data: bytes) -> Tnef:
 
 def _fill(file: File, name: int, value: bytes) -> None:
     if name == _TITLE:
-        file.raw_name = file.raw_name or value.rstrip(b"\x00")
+        file.raw_name = file.raw_name or value[:_LONGEST_NAME].rstrip(b"\x00")
     elif name == _DATA:
         file.data = value
     elif name == _FILE_PROPERTIES:
         for key, one in _properties(value):
             plain = one.rstrip(b"\x00")
             if key == _LONG_NAME:
-                file.raw_name = plain
+                file.raw_name = plain[:_LONGEST_NAME]
             elif key == _FILE_BYTES:
                 file.data = file.data or one
             elif key == _MIME_TYPE:

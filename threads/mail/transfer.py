@@ -2,6 +2,7 @@
 
 import binascii
 import re
+from collections.abc import Iterator
 from string import ascii_lowercase, ascii_uppercase, digits
 
 _DIGITS = (ascii_uppercase + ascii_lowercase + digits + "+/=").encode()
@@ -13,6 +14,11 @@ _SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 _WORDS = re.compile(rb"[a-z]{2}[,.]?[ ][A-Za-z]{2}")
 _MOST_FOREIGN = 0.1
 _SAMPLE = 2_000
+# No digits are in it.
+_FOOTER = re.compile(rb"(?<=\n)(?:-- ?|-{10,}|_{10,})\r?\n")
+_LONGEST_FOOTER = 4_000
+# So much is undone at a time: of a large file there is never a second copy.
+_PIECE = 256 * 1024
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]*\r?\n", re.MULTILINE)
 
 
@@ -24,21 +30,54 @@ def unencoded(body: bytes, encoding: str) -> bytes:
     >>> unencoded(b"caf=C3=A9", "quoted-printable").decode()
     'café'
     """
+    return b"".join(pieces(memoryview(body), encoding))
+
+
+def pieces(body: memoryview, encoding: str) -> Iterator[bytes]:
+    """The same, a piece after another."""
     name = encoding.partition("(")[0].strip().strip("\"';").lower()
     if name in {"base64", "b"}:
-        return body if _plain(body) else base64(body)
-    if name in {"quoted-printable", "quoted_printable", "q"}:
-        return binascii.a2b_qp(_SOFT_BREAK.sub(b"=", body))
-    if name in {"x-uuencode", "uuencode", "x-uue", "uue"}:
-        return _uuencoded(body)
-    return body
+        ends = _footer(body)
+        if _plain(bytes(body[: min(_SAMPLE, ends)])):
+            yield bytes(body)
+            return
+        yield from _base64(body[:ends])
+        if ends < len(body):
+            yield b"\n" + bytes(body[ends:])
+    elif name in {"quoted-printable", "quoted_printable", "q"}:
+        for piece in _lines(body):
+            yield binascii.a2b_qp(_SOFT_BREAK.sub(b"=", piece))
+    elif name in {"x-uuencode", "uuencode", "x-uue", "uue"}:
+        yield _uuencoded(bytes(body))
+    else:
+        for at in range(0, len(body), _PIECE):
+            yield bytes(body[at : at + _PIECE])
 
 
-def _plain(body: bytes) -> bool:
+def _footer(body: memoryview) -> int:
+    """Where begins what a list wrote below it, as it comes."""
+    at = max(len(body) - _LONGEST_FOOTER, 0)
+    found = _FOOTER.search(bytes(body[at:]))
+    return at + found.start() if found else len(body)
+
+
+def _lines(body: memoryview) -> Iterator[bytes]:
+    """Pieces that end where a line does, the last one anywhere."""
+    rest: list[bytes] = []
+    for at in range(0, len(body), _PIECE):
+        piece = bytes(body[at : at + _PIECE])
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield b"".join([*rest, piece[:end]])
+            rest = []
+        rest.append(piece[end:])
+    yield b"".join(rest)
+
+
+def _plain(sample: bytes) -> bool:
     """It says base64, and was never encoded."""
-    if not _WORDS.search(body, 0, _SAMPLE):
+    if not _WORDS.search(sample):
         return False
-    sample = body[:_SAMPLE]
     return len(sample.translate(None, _DIGITS)) > _MOST_FOREIGN * len(sample)
 
 
@@ -48,10 +87,20 @@ def base64(body: bytes) -> bytes:
     >>> base64(b"YWI=YWI=!")
     b'abab'
     """
-    text = body.translate(None, _FOREIGN).rstrip(b"=")
-    if b"=" not in text:
-        return _stretch(text)
-    return b"".join(_stretch(one) for one in _PADDING.split(text) if one)
+    return b"".join(_base64(memoryview(body)))
+
+
+def _base64(body: memoryview) -> Iterator[bytes]:
+    digits = b""
+    for at in range(0, len(body), _PIECE):
+        digits += bytes(body[at : at + _PIECE]).translate(None, _FOREIGN)
+        if b"=" in digits:
+            *whole, digits = _PADDING.split(digits)
+            yield from map(_stretch, whole)
+        end = len(digits) // 4 * 4
+        yield binascii.a2b_base64(digits[:end])
+        digits = digits[end:]
+    yield _stretch(digits)
 
 
 def ends(text: bytes) -> bool:

@@ -12,6 +12,8 @@ from threads.mail import headers, limits
 from threads.mail.mime import Part
 from threads.mail.parsed import Authentication
 
+# What a report tells servers; some send it without the report around it.
+STATUSES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _BULK = frozenset({"bulk", "list", "junk"})
 _AUTOMATIC_PRECEDENCE = frozenset({"auto_reply", "auto-reply"})
 _AUTOMATIC_HEADERS = (
@@ -23,7 +25,8 @@ _AUTOMATIC_HEADERS = (
 # What Outlook and Exchange put before the subject that they answer automatically.
 _AUTOMATIC_SUBJECT = re.compile(
     r"(automatic reply|auto(matic)?[ -]?response|out of (the )?office"
-    r"|automatisch(e)? (antwoord|beantwoording|reactie)|afwezigheidsbericht"
+    r"|automatisch(e)? (antwoord|beantwoording|reactie)"
+    r"|afwezig(heid(sbericht|smelding)?)?"
     r"|automatische antwort|abwesenheitsnotiz|réponse automatique"
     r"|respuesta automática|risposta automatica|resposta automática"
     r"|automatiskt? svar|autosvar|automaattinen vastaus|odpowiedź automatyczna)"
@@ -76,10 +79,10 @@ def _dmarc(value: str, sender: str) -> Authentication:
 
 def automatic(message: Part) -> str:
     """RFC 3834 section 5, and what older systems write instead."""
-    if message.content_type == "multipart/report":
-        return "Content-Type: multipart/report"
+    if message.content_type in {"multipart/report", *STATUSES}:
+        return f"Content-Type: {message.content_type}"
     name = next(_automatic(message), "")
-    return _named(message, name) if name else ""
+    return named(message, name) if name else ""
 
 
 def _automatic(message: Part) -> Iterator[str]:
@@ -114,14 +117,14 @@ def bulk(message: Part) -> str:
     """Sent to many: Precedence, or a list's headers (RFC 2919, RFC 2369)."""
     for name in ("precedence", "x-precedence"):
         if message.first(name).strip().lower() in _BULK:
-            return _named(message, name)
+            return named(message, name)
     for name in ("list-id", "list-unsubscribe"):
         if message.first(name).strip():
-            return _named(message, name)
+            return named(message, name)
     return ""
 
 
-def _named(message: Part, name: str) -> str:
+def named(message: Part, name: str) -> str:
     """The header as it came."""
     shown = "-".join(word.capitalize() for word in name.split("-"))
     value = headers.decoded(message.first(name))

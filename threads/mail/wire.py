@@ -14,7 +14,7 @@ from threads.mail.parsed import Address, ParsedAttachment, ParsedMail
 _SPANS = {"reply", "quoted", "signature"}
 _BOUNCE = {"message_id", "recipients", "recipient", "action", "status"}
 _COMPLAINT = {"message_id", "type", "recipient", "agent"}
-_RECIPIENT = {"address", "action", "status", "detail"}
+_RECIPIENT = {"address", "original", "action", "status", "detail"}
 _ATTACHMENT = {
     "part": int,
     "filename": str,

@@ -161,6 +161,8 @@ def _facts(mail: ParsedMail, explained: Explained | None) -> dict[str, Any]:
     return {
         "id": message.public_id if explained and explained.stored else None,
         "mailbox": message.mailbox.address if explained else None,
+        "direction": message.direction or Message.Direction.INBOUND,
+        "via": message.via,
         "message_id": message.message_id,
         "in_reply_to": list(mail.in_reply_to),
         "references": list(mail.references),
