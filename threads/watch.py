@@ -112,6 +112,8 @@ def _one(source: Source, ingest: Callable[[Source], Tally]) -> None:
 
 def _folders(source: Source) -> list[Path]:
     """What inotify can watch; without any, only the sweep looks."""
+    if source.handed_over:
+        return []
     try:
         open_door(source)
     except SourceError as error:
