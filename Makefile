@@ -5,7 +5,7 @@ export PORT
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: run test lint lock messages
+.PHONY: run test faults lint lock messages
 
 run:
 	@$(SHELL) mailbelly/run/venv.sh "$(PYTHON)" requirements.txt
@@ -23,6 +23,14 @@ test: $(VENV)/dev.stamp lint
 	rm -f $(CORPUS_ROWS)
 	$(SUITE)
 	$(PY) tests/postgres.py /bin/sh -c '$(SUITE) --database-only && $(BROWSER)'
+
+# Longer than anybody waits for each day: some hundred processes killed at random, on
+# both databases. The seeds are printed; FAULT_SEED= repeats one.
+KILLS ?= 240
+FAULTS := $(PY) -m pytest -q -s tests/faults/test_random_kills.py
+faults: $(VENV)/dev.stamp
+	FAULT_KILLS=$(KILLS) $(FAULTS)
+	FAULT_KILLS=$(KILLS) $(PY) tests/postgres.py $(FAULTS)
 
 lint: $(VENV)/dev.stamp
 	$(PY) -m ruff check .

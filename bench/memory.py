@@ -35,7 +35,7 @@ def peak(command: Command) -> float:
     while process.poll() is None:
         for pid in _tree(process.pid):
             # It only rises; but a process just forked has its parent's, for a moment.
-            peaks[pid] = _high_water(pid) or peaks.get(pid, 0)
+            peaks[pid] = high_water(pid) or peaks.get(pid, 0)
         sleep(SAMPLE_SECONDS)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments)
@@ -55,7 +55,7 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _high_water(pid: int) -> int:
+def high_water(pid: int) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
     except OSError:

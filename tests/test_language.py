@@ -187,8 +187,8 @@ GLOSSARY = {
 SAME_WORDS = (
     "alias api axes basic bcc byte bytes cc cluster code cron csrf ctrl "
     "database debug django drain en english enter esc event events extra false "
-    "filter filters headers hook html http https id imap info json line mailbelly "
-    "mailbox maildir nederlands nl open post postgresql python server smtp spam "
+    "filter filters headers hook html http https id imap info json line lmtp mailbelly "
+    "mailbox maildir nederlands nl open pipe post postgresql python server smtp spam "
     "sqlite starttls status tag tags team teams testserver thread threads "
     "urgent url uuid webhook webhooks workers "
 )

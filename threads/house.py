@@ -20,6 +20,8 @@ class House:
     staff: frozenset[str]
     # What our mailboxes are called.
     names: frozenset[str] = frozenset()
+    # Domains of which some mailbox takes what no other one has.
+    caught: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, mailbox: Mailbox) -> "House":
@@ -29,21 +31,26 @@ class House:
     @classmethod
     def with_team(cls, mailbox: Mailbox, team: Iterable[str]) -> "House":
         """The same for who has read the team's addresses: one statement."""
-        unnamed = Alias.objects.order_by().annotate(called=Value(""))
-        aliases = unnamed.values_list("mailbox_id", "address", "called")
-        mailboxes = Mailbox.objects.order_by().values_list("pk", "address", "name")
+        unnamed = Alias.objects.order_by().annotate(
+            called=Value(""), catches=Value(value=False)
+        )
+        aliases = unnamed.values_list("mailbox_id", "address", "called", "catches")
+        mailboxes = Mailbox.objects.order_by().values_list(
+            "pk", "address", "name", "catch_all"
+        )
         named = list(aliases.union(mailboxes, all=True))
-        own = {address for pk, address, _ in named if pk == mailbox.pk}
+        own = {address for pk, address, _, _ in named if pk == mailbox.pk}
         return cls(
             own=frozenset({mailbox.address, *own}),
-            ours=frozenset(address for _, address, _ in named),
+            ours=frozenset(address for _, address, _, _ in named),
             staff=frozenset(normalise(email) for email in team) - {""},
-            names=frozenset(name for _, _, name in named) - {""},
+            names=frozenset(name for _, _, name, _ in named) - {""},
+            caught=frozenset(_domain(a) for _, a, _, catches in named if catches),
         )
 
     @property
     def domains(self) -> set[str]:
-        return {address.rpartition("@")[2] for address in self.ours}
+        return {_domain(address) for address in self.ours}
 
     def plain(self, address: str) -> str:
         """To compare: this mailbox's own addresses without what follows their `+`."""
@@ -53,7 +60,8 @@ class House:
 
     def is_ours(self, address: str) -> bool:
         plain = normalise(address)
-        return bool({plain, without_extension(plain)} & self.ours)
+        known = {plain, without_extension(plain)} & self.ours
+        return bool(known) or _domain(plain) in self.caught
 
     def delivered_to(self, addresses: list[str], mailbox: Mailbox) -> str:
         """The first of `addresses` that is this mailbox's, as written."""
@@ -61,7 +69,15 @@ class House:
             plain = normalise(address)
             if plain in self.own or without_extension(plain) in self.own:
                 return address
+        if mailbox.catch_all:
+            for address in addresses:
+                if _domain(normalise(address)) == mailbox.domain:
+                    return address
         return mailbox.address
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]
 
 
 def without_extension(address: str) -> str:

@@ -26,7 +26,7 @@ from threads import ledger, quarantine, sourcelease
 from threads.arrival import Incoming, LostClaimError, store
 from threads.events import operator_event
 from threads.house import House
-from threads.models import IngestRecord, Original, Source
+from threads.models import IngestRecord, Mailbox, Original, Source
 from threads.parsers import (
     Job,
     NoParserError,
@@ -34,7 +34,9 @@ from threads.parsers import (
     ParserRaisedError,
     Parsers,
 )
-from threads.sources.base import Copy, Door, GoneError, SourceError
+from threads.routing import Router, recipients
+from threads.sources.base import Copy, Door, SourceError
+from threads.sources.handed import Shut
 from webhooks import faults
 from webhooks.outbox import publish
 from webhooks.wording import Sentence
@@ -46,6 +48,7 @@ LONE_DEATHS = 3
 # A mail that keeps its parser longer is stored later than the rest of its batch.
 LATE_SECONDS = 1.0
 HOP_LIMIT = 50
+_RECIPIENTS_SHOWN = 5
 _DEADLOCK = "40P01"
 _DEADLOCK_TRIES = 3
 # The database's trouble and no mail's; PostgreSQL's class 54 (a statement that is too
@@ -124,7 +127,7 @@ def resume(source: Source, options: Options) -> Tally:
     try:
         with Parsers() as parsers:
             run = _Pass(
-                source, _Shut(), options, lease=lease, tally=tally, parsers=parsers
+                source, Shut(), options, lease=lease, tally=tally, parsers=parsers
             )
             run.finish_what_a_death_left()
             run.try_alone()
@@ -135,22 +138,24 @@ def resume(source: Source, options: Options) -> Tally:
     return tally
 
 
-class _Shut:
-    """A door that nothing comes through."""
+def hand_over(
+    source: Source, door: Door, refs: Sequence[str], options: Options
+) -> Tally:
+    """One mail, for somebody who waits for it; `refs` are its names in the ledger.
 
-    epoch = ""
-
-    def __init__(self) -> None:
-        self.skipped: Counter[str] = Counter()
-
-    def copies(self) -> Iterator[Copy]:
-        return iter(())
-
-    def read(self, copy: Copy) -> bytes:
-        raise GoneError(copy.ref)
-
-    def done(self, copy: Copy) -> None:
-        """There is nobody to tell; the next pass of the source does."""
+    There is no lease, for many come at once: each has its own row, and its claim.
+    Raises `LostClaimError` and `IntegrityError` when another was faster with the same
+    bytes, `NoParserError`, and what the database raises when it is gone.
+    """
+    lease = sourcelease.unshared(source)
+    tally = Tally()
+    own = Parsers() if options.parsers is None else nullcontext(options.parsers)
+    with own as parsers:
+        run = _Pass(source, door, options, lease=lease, tally=tally, parsers=parsers)
+        run.finish(ledger.take_over(source, door.epoch, refs, lease.token))
+        run.take_in_the_new()
+        run.try_alone()
+    return tally
 
 
 def batches(arrived: Iterator[ledger.Arrived]) -> Iterator[list[ledger.Arrived]]:
@@ -189,13 +194,15 @@ class _Pass:
         parsers: Parsers,
     ) -> None:
         self.source = source
-        self.mailbox = source.mailbox
         self.door = door
         self.options = options
         self.lease = lease
         self.tally = tally
         self.parsers = parsers
-        self.house = House.of(source.mailbox)
+        self.desk = _Desk.of(source.mailbox)
+        self.router = Router.now() if source.by_recipient else None
+        # Of a source that serves several mailboxes: primary key → desk.
+        self.desks: dict[int, _Desk] = {source.mailbox_id: self.desk}
         self.imported = source.first_pass_at is None
         self.silent = options.silent or (self.imported and not source.report_old)
         self.trusted: list[str] = source.mailbox.trusted_authserv_ids
@@ -207,8 +214,11 @@ class _Pass:
         self.places: dict[str, Copy] = {}
 
     def finish_what_a_death_left(self) -> None:
+        self.finish(ledger.reclaim(self.source, self.lease.token))
+
+    def finish(self, left: Sequence[int]) -> None:
         """Each alone: only then does another death say which mail was the cause."""
-        for pk in ledger.reclaim(self.source, self.lease.token):
+        for pk in left:
             if self.options.stopped():
                 return
             record = IngestRecord.objects.get(pk=pk)
@@ -283,7 +293,7 @@ class _Pass:
             except ParserDiedError as died:
                 return died.reason
             if incoming is not None:
-                self._store([incoming])
+                self._store_routed([incoming])
         return ""
 
     @contextmanager
@@ -319,7 +329,7 @@ class _Pass:
             if incoming is not None:
                 parsed.append(incoming)
         if parsed:
-            self._store(parsed)
+            self._store_routed(parsed)
         faults.step("ingest.stored")
         for one in ready:
             if one.copy is not None and one.record.ref not in self.places:
@@ -364,10 +374,26 @@ class _Pass:
             sent=self.source.sent,
         )
 
-    def _store(self, batch: Sequence[Incoming]) -> None:
+    def _store_routed(self, batch: Sequence[Incoming]) -> None:
+        """Each in the mailbox it is for."""
+        if self.router is None:
+            self._store(self.desk, batch)
+            return
+        by_mailbox: dict[int, list[Incoming]] = {}
+        for incoming in batch:
+            mailbox = self.router.addressee(incoming.mail, self.source)
+            if mailbox is None:
+                self._set_aside(incoming.record, _nobody(incoming))
+                continue
+            self.desks.setdefault(mailbox.pk, _Desk.of(mailbox))
+            by_mailbox.setdefault(mailbox.pk, []).append(incoming)
+        for pk, group in sorted(by_mailbox.items()):
+            self._store(self.desks[pk], group)
+
+    def _store(self, desk: "_Desk", batch: Sequence[Incoming]) -> None:
         """All in one, or one by one; what can't be stored is set aside."""
         try:
-            self._commit(batch)
+            self._commit(desk, batch)
         except Exception as error:
             if isinstance(error, _OUT_OF_REACH) and not _too_much(error):
                 raise
@@ -375,13 +401,13 @@ class _Pass:
                 self._set_aside(batch[0].record, quarantine.reason_of(error))
                 return
             for incoming in batch:
-                self._store([incoming])
+                self._store(desk, [incoming])
 
-    def _commit(self, batch: Sequence[Incoming]) -> None:
+    def _commit(self, desk: "_Desk", batch: Sequence[Incoming]) -> None:
         for tries_left in reversed(range(_DEADLOCK_TRIES)):
             try:
                 stored = store(
-                    self.mailbox, batch, house=self.house, token=self.lease.token
+                    desk.mailbox, batch, house=desk.house, token=self.lease.token
                 )
             except OperationalError as error:
                 if not (_sqlstate(error) == _DEADLOCK and tries_left):
@@ -454,7 +480,7 @@ class _Pass:
                 [
                     operator_event(
                         "message.oversize",
-                        self.mailbox,
+                        self.source.mailbox,
                         cause=f"message.oversize:{record.public_id}",
                         subject=f"A mail of {megabytes:.0f} MiB was left where it is",
                         text=(
@@ -467,6 +493,29 @@ class _Pass:
                 ]
             )
             faults.step("ingest.oversize")
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """A mailbox that mail is stored in, and who is who there."""
+
+    mailbox: Mailbox
+    house: House
+
+    @classmethod
+    def of(cls, mailbox: Mailbox) -> "_Desk":
+        return cls(mailbox, House.of(mailbox))
+
+
+def _nobody(incoming: Incoming) -> str:
+    named = ", ".join(recipients(incoming.mail)[:_RECIPIENTS_SHOWN])
+    return Sentence(
+        _(
+            "no_mailbox: none of its recipients (%(recipients)s) is a mailbox or an"
+            " alias here. Create it, or make a mailbox the catch-all, and try again."
+        ),
+        recipients=named or "–",
+    )
 
 
 def _sqlstate(error: BaseException) -> str:

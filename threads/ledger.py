@@ -75,6 +75,8 @@ def compare(
             if copy.ref in met and row is None:
                 row = (-1, _State.SEEN, None)
             unchanged = row is not None and row[0] == copy.size and not copy.fresh
+            if row is not None and row[1] == _State.OVERSIZE:
+                unchanged = False  # the limit may have been raised since
             if row is not None and (unchanged or copy.size > limit):
                 yield Known(copy, row[1], copy.ref)
             elif copy.size > limit:
@@ -183,17 +185,28 @@ def _originals(contents: Iterable[bytes]) -> list[Original]:
 
 def reclaim(source: Source, token: UUID) -> list[int]:
     """Take over what a death left between the two commits; charged when it runs."""
-    left = IngestRecord.objects.filter(
-        Q(claimed_until=None) | Q(claimed_until__lt=Now()) | ~Q(token=source.token),
-        source=source,
-        state=_State.SEEN,
-    )
+    free = Q(claimed_until=None) | Q(claimed_until__lt=Now())
+    if not source.handed_over:
+        # Who has the source has them all; else each has its own, without a lease.
+        free |= ~Q(token=source.token)
+    left = IngestRecord.objects.filter(free, source=source, state=_State.SEEN)
     left.update(token=token, claimed_until=in_seconds(CLAIM_SECONDS))
     return list(
         IngestRecord.objects.filter(source=source, state=_State.SEEN, token=token)
         .order_by("pk")
         .values_list("pk", flat=True)
     )
+
+
+def take_over(
+    source: Source, epoch: str, refs: Sequence[str], token: UUID
+) -> list[int]:
+    """A mail that is handed over again, from whoever had it: who waits is served."""
+    one = IngestRecord.objects.filter(
+        source=source, epoch=epoch, ref__in=refs, state=_State.SEEN
+    )
+    one.update(token=token, claimed_until=in_seconds(CLAIM_SECONDS))
+    return list(one.filter(token=token).values_list("pk", flat=True))
 
 
 def charge(record: IngestRecord) -> None:

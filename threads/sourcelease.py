@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from uuid import UUID, uuid4
 
@@ -64,6 +65,11 @@ def acquire(source: Source) -> Lease:
         )
     source.token = token
     return Lease(source, token, monotonic())
+
+
+def unshared(source: Source) -> Lease:
+    """For one mail that is handed over: a claim's token, and nothing to be kept."""
+    return Lease(source, uuid4(), inf)
 
 
 def release(

@@ -121,17 +121,18 @@ def _holds(record: IngestRecord, digest: str) -> bool:
 
 def _doubled(source: Source, records: list[IngestRecord]) -> Iterator[str]:
     # The same bytes are one message of a mailbox.
+    mailbox = {} if source.by_recipient else {"mailbox": source.mailbox}
     messages = (
         Message.objects.filter(
-            mailbox=source.mailbox,
             direction=Message.Direction.INBOUND,
             original__in={record.original_id for record in records},
+            **mailbox,
         )
-        .values_list("original")
+        .values_list("original", "mailbox")
         .annotate(count=Count("pk"))
         .filter(count__gt=1)
     )
-    many = {original for original, _ in messages}
+    many = {original for original, _, _ in messages}
     # A message was brought by one copy; the others are duplicates and say so.
     brought = (
         IngestRecord.objects.filter(

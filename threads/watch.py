@@ -13,6 +13,7 @@ from django.db import (
     connection,
 )
 from watchfiles import watch
+from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from threads.arrival import LostClaimError
 from threads.doors import open_door
@@ -112,6 +113,8 @@ def _one(source: Source, ingest: Callable[[Source], Tally]) -> None:
 
 def _folders(source: Source) -> list[Path]:
     """What inotify can watch; without any, only the sweep looks."""
+    if source.handed_over:
+        return []
     try:
         open_door(source)
     except SourceError as error:
@@ -132,6 +135,20 @@ def _touched(
         while not stop.wait(1.0):
             yield []
         return
+    try:
+        yield from _pushed(folders, stop)
+    except (OSError, WatchfilesRustInternalError) as error:
+        # Too many watches or instances for this user, or a folder that is gone: then
+        # only the sweep looks, until the next one tries again.
+        log.warning("inotify can't watch the Maildirs: %s", error)
+        until = monotonic() + SWEEP_SECONDS
+        while monotonic() < until and not stop.wait(1.0):
+            yield []
+
+
+def _pushed(
+    folders: dict[Path, Source], stop: threading.Event
+) -> Iterator[list[Source]]:
     for changes in watch(
         *folders,
         stop_event=stop,

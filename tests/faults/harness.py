@@ -35,6 +35,11 @@ from webhooks.models import Attempt, Delivery, Event, EventBody, Webhook
 
 def forked(work, fault=""):
     """Runs `work` in a process of its own; its exit code, or -9 when it was killed."""
+    return os.waitstatus_to_exitcode(os.waitpid(begun(work, fault), 0)[1])
+
+
+def begun(work, fault=""):
+    """The same, under way: the process's id."""
     connections.close_all()
     pid = os.fork()
     if not pid:
@@ -51,7 +56,7 @@ def forked(work, fault=""):
             traceback.print_exc(file=sys.__stderr__)
         finally:
             os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return pid
 
 
 def steps(work, log):

@@ -21,6 +21,11 @@ INGEST = EVERY_STEP.format("ingest", "ends_as_if_it_had_not_been")
 DELIVERIES = EVERY_STEP.format("deliveries", "arrive_and_look_the_same")
 REPLY = EVERY_STEP.format("a_reply", "is_sent_once_or_says_that_it_may_not_be")
 WRITERS = "tests/faults/test_writers.py"
+HANDED = "tests/faults/test_handed_over.py"
+PIPE = (
+    f"{HANDED}::test_a_pipe_killed_at_any_step_stores_the_mail_once_when_it_comes_again"
+)
+LMTP = f"{HANDED}::test_lmtp_killed_at_any_step_stores_the_mail_once_in_each_mailbox"
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,36 @@ MUTATIONS = [
         "            run.finish_what_a_death_left()\n",
         "",
         INGEST,
+    ),
+    Mutation(
+        "a file is moved before the commit",
+        "threads/sources/maildir.py",
+        '        with open(descriptor, "rb") as file:  # noqa',
+        '        self.done(copy)\n        with open(descriptor, "rb") as file:  # noqa',
+        INGEST,
+    ),
+    Mutation(
+        "a pipe that comes again does not finish what it began",
+        "threads/ingest.py",
+        "        run.finish(ledger.take_over(source, door.epoch, refs, lease.token))\n",
+        "",
+        PIPE,
+    ),
+    Mutation(
+        "what is entered by a pipe counts as stored",
+        "threads/reception.py",
+        "    return record.state != _State.SEEN\n",
+        "    return True\n",
+        PIPE,
+    ),
+    Mutation(
+        "LMTP says 250 before the mail is stored",
+        "threads/lmtp.py",
+        '        content = bytes(envelope.original_content or b"")\n',
+        '        content = bytes(envelope.original_content or b"")\n'
+        "        for _recipient in envelope.rcpt_tos:\n"
+        '            await server.push("250 OK")\n',
+        LMTP,
     ),
     Mutation(
         "a lost lease is not recovered",

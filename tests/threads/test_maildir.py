@@ -1,9 +1,21 @@
 """A Maildir as servers, readers and accidents leave it: nothing lost, nothing twice."""
 
+import errno
+import os
+import threading
+from collections import Counter
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.mails import mail
-from threads.models import IngestRecord, Message
+from threads import watch
+from threads.ingest import Options, Tally, take_in
+from threads.laws import LAWS
+from threads.models import IngestRecord, Message, Original
+from threads.sources.maildir import Maildir
+from webhooks.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,3 +69,107 @@ def test_two_big_files_of_one_name_are_left_where_they_are(
     maildir.deliver(one(2) + b"x" * 200, "B.1:2,S")
     assert ingest() == 0
     assert IngestRecord.objects.get().state == "oversize"
+
+
+class Busy(Maildir):
+    """What others do to a Maildir between our look and our reading."""
+
+    def copies(self):
+        yield from super().copies()
+        for file in (self.path / "cur").iterdir():
+            file.rename(file.with_name(f"{file.name.partition(':')[0]}:2,RS"))
+        for file in (self.path / "new").iterdir():
+            file.rename(self.path / "cur" / f"{file.name}:2,S")
+
+
+class Counting(Maildir):
+    reads = 0
+
+    def read(self, copy):
+        self.reads += 1
+        return super().read(copy)
+
+
+def test_files_that_move_and_change_flags_while_we_look_are_met_again(
+    source, maildir, ingest
+):
+    for number in range(20):
+        maildir.deliver(one(number), folder="new" if number % 2 else "cur")
+    for _ in range(3):
+        take_in(source, Busy(maildir.path), Options(limit=10**6))
+        source.refresh_from_db()
+        for number in range(20, 25):
+            maildir.deliver(one(number), f"{number}.{maildir.count}")
+    assert ingest() == 0
+    assert texts() == sorted(str(number) for number in range(25))
+    assert Event.objects.filter(type="message.received").count() == 25
+    assert [line for law in LAWS for line in law.broken()] == []
+    assert ingest("--verify") == 0
+
+
+def test_dates_of_files_decide_nothing(source, maildir, ingest):
+    for number, moment in enumerate((0, 1, 4_000_000_000)):
+        file = maildir.deliver(one(number))
+        os.utime(file, (moment, moment))
+    assert ingest() == 0
+    other = maildir.deliver(one(9), "17000.cur:2,S", folder="cur")
+    os.utime(other, (0, 0))
+    assert ingest() == 0
+    assert texts() == ["0", "1", "2", "9"]
+
+
+def test_thousands_of_known_mails_cost_a_statement_for_500_and_no_reading(
+    source, maildir, ingest
+):
+    maildir.deliver(one(0))
+    assert ingest() == 0
+    original = Original.objects.get()
+    for number in range(3_000):
+        os.link(
+            maildir.path / "cur/1700000001.M1P1.host:2,",
+            maildir.path / f"cur/{number:06}.host:2,S",
+        )
+    IngestRecord.objects.bulk_create(
+        IngestRecord(
+            source=source,
+            ref=f"{number:06}.host",
+            size=original.size,
+            state="duplicate",
+            original=original,
+            message=Message.objects.get(),
+        )
+        for number in range(3_000)
+    )
+    source.refresh_from_db()
+    maildir.deliver(one(1))
+    door = Counting(maildir.path)
+    with CaptureQueriesContext(connection) as queries:
+        tally = take_in(source, door, Options(limit=10**6))
+    assert (tally.stored, tally.known, door.reads) == (1, 3_001, 1)
+    looked_up = [q for q in queries if '"ref" IN' in q["sql"].replace("`", '"')]
+    assert len(looked_up) == 7
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE])
+def test_without_inotify_the_sweep_finds_the_mail(source, maildir, monkeypatch, number):
+    """The system's limits on watches can't be had in a test; its answer can."""
+
+    def refuses(*_folders, **_options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(watch, "watch", refuses)
+    monkeypatch.setattr(watch, "SWEEP_SECONDS", 0.2)
+    stop = threading.Event()
+    passes = Counter()
+
+    def ingest(read, _stopped):
+        tally = take_in(read, Maildir(read.location), Options(limit=10**6))
+        passes["made"] += 1
+        if passes["made"] == 1:
+            maildir.deliver(one(1))
+        if tally.stored or passes["made"] > 5:
+            stop.set()
+        return Tally()
+
+    watch.run(lambda: [source], ingest, stop)
+    assert texts() == ["1"]

@@ -100,7 +100,7 @@ class MailboxForm(_MailboxForm):
         model = Mailbox
         fields = (
             *("address", "name", "strict", "by_subject", "reply_addresses"),
-            "body_marker",
+            *("body_marker", "catch_all"),
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +152,7 @@ class MailboxAdmin(Buttons, ModelAdmin):  # type: ignore[misc]
     search_fields = ("address", "name")
     inlines: ClassVar = [AliasInline]
     fieldsets = (
-        (None, {"fields": ("address", "name")}),
+        (None, {"fields": ("address", "name", "catch_all")}),
         (
             _("Threads"),
             {
@@ -255,6 +255,7 @@ class SourceAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[misc
         "location",
         "active",
         "sent",
+        "by_recipient",
         "start",
         "since",
         "report_old",

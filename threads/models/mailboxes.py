@@ -70,6 +70,15 @@ class Mailbox(models.Model):
             " quote and loses the headers."
         ),
     )
+    catch_all = models.BooleanField(
+        _("catch-all"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "It takes the mail for every address of its domain that no mailbox and no"
+            " alias has."
+        ),
+    )
     # Keys host, port, username, password and tls ("starttls", "ssl" or "none");
     # empty means the installation's own server.
     smtp = EncryptedField(_("SMTP"), default=dict, blank=True)
@@ -84,7 +93,13 @@ class Mailbox(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(address=Lower("address")), name="mailbox_address_lower"
-            )
+            ),
+            # routing.Router: a domain has one at most.
+            models.UniqueConstraint(
+                fields=["domain"],
+                condition=Q(catch_all=True),
+                name="mailbox_catch_all_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -96,6 +111,11 @@ class Mailbox(models.Model):
             raise ValidationError(
                 {"address": _("This address is already an alias of another mailbox.")}
             )
+        domain = self.address.rpartition("@")[2]
+        others = Mailbox.objects.filter(catch_all=True, domain=domain)
+        if self.catch_all and (other := others.exclude(pk=self.pk).first()):
+            text = _("%(other)s is the catch-all of this domain already.")
+            raise ValidationError({"catch_all": text % {"other": other}})
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.address = normalise(self.address) or self.address.lower()
@@ -139,6 +159,9 @@ class Source(models.Model):
         MAILDIR = "maildir", "Maildir"
         IMAP = "imap", "IMAP"
         FILES = "files", _("files")
+        # What an MTA hands over, and waits for.
+        STDIN = "stdin", _("pipe")
+        LMTP = "lmtp", "LMTP"
 
     class Start(models.TextChoices):
         NOW = "now", _("from now on")
@@ -172,6 +195,15 @@ class Source(models.Model):
             "The folder in which the team's own mail programs keep what they sent."
         ),
     )
+    by_recipient = models.BooleanField(
+        _("for several mailboxes"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Each mail goes to the mailbox that it was delivered to: the first of"
+            " Delivered-To, X-Original-To, To and Cc that is one of ours."
+        ),
+    )
     first_pass_at = models.DateTimeField(null=True, editable=False)
     uidvalidity = models.CharField(max_length=32, blank=True, editable=False)
     # The lease: one process reads a source at a time.
@@ -195,7 +227,12 @@ class Source(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.location}"
+        return f"{self.get_kind_display()} {self.location}".rstrip()
+
+    @property
+    def handed_over(self) -> bool:
+        """Nothing is fetched: each mail comes by itself, with somebody who waits."""
+        return self.kind in {Source.Kind.STDIN, Source.Kind.LMTP}
 
     @property
     def trouble(self) -> str:

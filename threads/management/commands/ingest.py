@@ -2,13 +2,14 @@
 
 import json
 import signal
+import sys
 import threading
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -21,15 +22,17 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from threads import ledger, watch
 from threads.arrival import LostClaimError
-from threads.doors import open_door
+from threads.doors import open_door, source_for
 from threads.ingest import Options, Tally, take_in
 from threads.mail.addresses import normalise
+from threads.management import places
 from threads.management.arguments import since
-from threads.models import Mailbox, Source
-from threads.parsers import Parsers
+from threads.models import IngestRecord, Mailbox, Source
+from threads.parsers import NoParserError, Parsers
+from threads.reception import receive
 from threads.sourcelease import SourceBusyError
-from threads.sources.base import SourceError
-from threads.sources.maildir import Maildir
+from threads.sources.base import Door, SourceError
+from threads.sources.handed import Handed
 from threads.verification import verify
 from webhooks.management.base import OperatorCommand
 
@@ -45,7 +48,10 @@ class Command(OperatorCommand):
         "examples:\n"
         "  manage.py ingest\n"
         "  manage.py ingest --watch\n"
-        "  manage.py ingest --maildir ~/Maildir --to support@example.com --silent"
+        "  manage.py ingest --maildir ~/Maildir --to support@example.com --silent\n"
+        "  manage.py ingest --mbox archive.mbox\n"
+        "  manage.py ingest --eml a.eml b.eml --to support@example.com\n"
+        "  manage.py ingest --stdin --to support@example.com < mail.eml"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -54,8 +60,7 @@ class Command(OperatorCommand):
         )
         parser.add_argument("--since", help="only mail from this date on (2026-01-31)")
         parser.add_argument("--watch", action="store_true", help="keep running")
-        parser.add_argument("--maildir", help="a Maildir that is not configured")
-        parser.add_argument("--to", help="the mailbox that --maildir is for")
+        places.add_arguments(parser)
         parser.add_argument(
             "--silent", action="store_true", help="no webhooks for these mails"
         )
@@ -88,19 +93,23 @@ class Command(OperatorCommand):
             raise CommandError(_out_of_reach(error)) from error
 
     def _run(self, options: dict[str, Any]) -> None:
+        place = places.given(options)
+        if place == "stdin":
+            self._receive(options)
+            return
         if options["watch"]:
             self._watch(options)
             return
-        sources = self._sources(options)
+        sources = self._sources(place, options)
         work = self._pass
         if options["check"] or options["verify"]:
             work = self._verify if options["verify"] else self._check
         failed = False
-        for source in sources:
+        for source, door in sources:
             if self.stop.is_set():
                 break
             try:
-                failed |= work(source)
+                failed |= work(source, door or open_door(source))
             except (SourceError, SourceBusyError, LostClaimError) as error:
                 failed = True
                 self._say_error(source, str(error))
@@ -109,10 +118,13 @@ class Command(OperatorCommand):
 
     # --- Which sources ----------------------------------------------------------
 
-    def _sources(self, options: dict[str, Any]) -> list[Source]:
-        if options["maildir"] or options["to"]:
-            return [self._ad_hoc(options)]
-        return list(self._configured(options["mailbox"]))
+    def _sources(
+        self, place: str, options: dict[str, Any]
+    ) -> list[tuple[Source, Door | None]]:
+        """With a door, or one that is opened in its turn."""
+        if place:
+            return list(places.opened(place, options))
+        return [(source, None) for source in self._configured(options["mailbox"])]
 
     def _configured(self, addresses: list[str] | None) -> Iterator[Source]:
         sources = Source.objects.filter(active=True).select_related("mailbox")
@@ -121,33 +133,9 @@ class Command(OperatorCommand):
             sources = sources.filter(mailbox__in=mailboxes)
         yield from sources
 
-    def _ad_hoc(self, options: dict[str, Any]) -> Source:
-        """An inactive source per mailbox and real path, for its ledger."""
-        if not (options["maildir"] and options["to"]):
-            raise CommandError(
-                _("--maildir DIR and --to ADDRESS go together."), returncode=2
-            )
-        if options["mailbox"] or options["watch"]:
-            raise CommandError(
-                _("--mailbox and --watch are for configured sources, not --maildir."),
-                returncode=2,
-            )
-        mailbox = _mailbox(options["to"], "--to")
-        location = str(Path(options["maildir"]).resolve())
-        try:
-            Maildir(location)
-        except SourceError as error:
-            raise CommandError(str(error), returncode=2) from error
-        key = {"mailbox": mailbox, "kind": Source.Kind.MAILDIR, "location": location}
-        if options["check"] or options["verify"]:
-            found = Source.objects.filter(**key).first()
-            return found or Source(**key)
-        return Source.objects.get_or_create(**key, defaults={"active": False})[0]
-
     # --- The work ---------------------------------------------------------------
 
-    def _pass(self, source: Source) -> bool:
-        door = open_door(source)
+    def _pass(self, source: Source, door: Door) -> bool:
         with self._progress(source) as progress:
             tally = self._patiently(source, door, progress)
         self._report(source, tally)
@@ -173,7 +161,7 @@ class Command(OperatorCommand):
                 sleep(0.1)
 
     def _watch(self, options: dict[str, Any]) -> None:
-        if any(options[name] for name in ("maildir", "to", "check", "verify")):
+        if options["check"] or options["verify"]:
             raise CommandError(
                 _("--watch reads the configured sources; leave the other options out."),
                 returncode=2,
@@ -199,10 +187,36 @@ class Command(OperatorCommand):
 
         watch.run(lambda: self._configured(options["mailbox"]), ingest, self.stop)
 
-    def _check(self, source: Source) -> bool:
+    def _receive(self, options: dict[str, Any]) -> None:
+        """One mail, and whoever gives it keeps it until we say that we have it."""
+        if self.options.since or options["check"] or options["verify"]:
+            raise CommandError(
+                _("--stdin takes in one mail; leave the other options out."),
+                returncode=2,
+            )
+        try:
+            source = source_for(places.mailbox(options), Source.Kind.STDIN)
+        except SourceError as error:
+            raise CommandError(error.said(_), returncode=2) from error
+        door = Handed.from_stream(sys.stdin.buffer, self.options.limit)
+        if not door.size:
+            raise CommandError(_("There is no mail on stdin."), returncode=2)
+        try:
+            record = receive(source, door, replace(self.options, parsers=self.parsers))
+        except (LostClaimError, NoParserError) as error:
+            raise CommandError(str(error)) from error
+        if record.state == IngestRecord.State.OVERSIZE:
+            raise CommandError(
+                _("The mail is larger than the limit of %d MiB.")
+                % (self.options.limit // 1024 // 1024)
+            )
+        if self.json:
+            facts = {"id": record.public_id, "state": record.state}
+            self.stdout.write(json.dumps(facts))
+
+    def _check(self, source: Source, door: Door) -> bool:
         """Look and count; nothing is stored, flagged or moved."""
         tally = Tally()
-        door = open_door(source)
         for found in ledger.compare(source, door, limit=self.options.limit):
             match found:
                 case ledger.Arrived():
@@ -217,10 +231,10 @@ class Command(OperatorCommand):
         self._report(source, tally, check=True)
         return tally.failed
 
-    def _verify(self, source: Source) -> bool:
+    def _verify(self, source: Source, door: Door) -> bool:
         found = verify(
             source,
-            open_door(source),
+            door,
             since=self.options.since or _start(source),
             stopped=self.stop.is_set,
         )
@@ -365,14 +379,7 @@ def _summary(source: Source, tally: Tally, *, check: bool) -> str:
 def _mailbox(address: str, option: str) -> Mailbox:
     found = Mailbox.objects.filter(address=normalise(address)).first()
     if found is None:
-        raise CommandError(
-            _(
-                "%(option)s: there is no mailbox %(address)s. Create it in the admin,"
-                " or with: manage.py create_mailbox %(address)s"
-            )
-            % {"option": option, "address": address},
-            returncode=2,
-        )
+        raise CommandError(places.no_mailbox(option, address), returncode=2)
     return found
 
 

@@ -1,0 +1,172 @@
+"""Pipe and LMTP killed at every step: the MTA gives it again, and it is there once."""
+
+import asyncio
+import io
+import os
+import signal
+import smtplib
+import sys
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+
+from tests.faults.harness import (
+    begun,
+    chosen,
+    differences,
+    emptied,
+    forked,
+    healthy,
+    killed,
+    state,
+    steps,
+)
+from tests.lmtp import connected, hand
+from tests.mails import mail
+from tests.processes import eventually
+from threads.ingest import Options
+from threads.lmtp import Address, Listener
+from threads.models import IngestRecord, Mailbox, Message
+from threads.parsers import Parsers
+from webhooks.models import Webhook
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+
+LOOPED = b"Received: from a by b; x\n" * 51
+MAILS = {
+    "first": mail(message_id="<1@x>"),
+    "answer": mail(
+        message_id="<2@x>",
+        in_reply_to="<1@x>",
+        text="Ja.\n",
+        attachment=("a.pdf", b"%PDF"),
+    ),
+    "quarantined": LOOPED + mail(message_id="<3@x>", text="Rond.\n"),
+    "duplicate": b"Received: from a by b; 2\n" + mail(message_id="<1@x>"),
+}
+DEADLY = ("answer", "quarantined", "duplicate")
+
+
+def prepare():
+    emptied()
+    Mailbox.objects.create(address="support@shop.nl", name="Support")
+    Mailbox.objects.create(address="sales@shop.nl", catch_all=True)
+    Webhook.objects.create(
+        url="https://example.com/", events=["thread.created", "message.received"]
+    )
+
+
+def piped(content, *arguments):
+    sys.stdin = io.TextIOWrapper(io.BytesIO(content))
+    call_command("ingest", "--stdin", *arguments)
+
+
+def given(name, *arguments, fault=""):
+    """What became of the process that was given this mail."""
+    return forked(lambda: piped(MAILS[name], *arguments), fault)
+
+
+@pytest.mark.parametrize("arguments", [("--to", "support+a@shop.nl"), ()])
+def test_a_pipe_killed_at_any_step_stores_the_mail_once(
+    tmp_path, arguments, monkeypatch
+):
+    # Who died has it no longer; there is nobody to be patient with.
+    monkeypatch.setattr("threads.reception.PATIENCE_SECONDS", 0)
+    for deadly in DEADLY:
+        prepare()
+        before = list(MAILS)[: list(MAILS).index(deadly)]
+        for name in before:
+            assert given(name, *arguments) == 0
+        names = steps(partial(piped, MAILS[deadly], *arguments), tmp_path / "steps")
+        whole = state()
+        healthy()
+        assert "ledger.records" in names
+        for number, step in chosen(names):
+            prepare()
+            for name in before:
+                assert given(name, *arguments) == 0
+            assert killed(given(deadly, *arguments, fault=str(number))), step
+            assert given(deadly, *arguments) == 0, step
+            assert given(deadly, *arguments) == 0, step
+            assert differences(whole, state()) == [], (deadly, step)
+            healthy()
+
+
+def test_what_the_mta_never_gives_again_is_finished_by_the_next_pass(monkeypatch):
+    prepare()
+    assert killed(given("answer", "--to", "support@shop.nl", fault="ingest.entered"))
+    assert IngestRecord.objects.get().state == "seen"
+    # Its claim runs out; here we need not wait for that.
+    IngestRecord.objects.update(claimed_until="2026-01-01T00:00:00Z")
+    assert forked(lambda: call_command("ingest")) == 0
+    assert Message.objects.count() == 1
+    assert forked(lambda: call_command("ingest", "--verify")) == 0
+    healthy()
+
+
+@contextmanager
+def listening(path, fault=""):
+    """A listener in a fork of this process; it may die of its fault."""
+
+    def serve():
+        async def run():
+            options = Options(limit=20_000, parsers=parsers)
+            listener = Listener(Address(path=str(path)), options, mode=0o600)
+            await listener.serve(lambda: None)
+
+        with Parsers() as parsers:
+            asyncio.run(run())
+
+    path.unlink(missing_ok=True)
+    pid = begun(serve, fault)
+    listener = type("Listener", (), {"socket": str(path), "code": None})
+    try:
+        eventually(path.is_socket)
+        yield listener
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        listener.code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def delivered(listener, content):
+    """The answers; none when it died before it gave them."""
+    client = connected(listener)
+    client.ehlo_or_helo_if_needed()
+    return hand(client, content, "support+a@shop.nl", "wie@shop.nl")
+
+
+def test_lmtp_killed_at_any_step_stores_the_mail_once_in_each_mailbox(tmp_path):
+    path, log = tmp_path / "lmtp", tmp_path / "steps"
+    prepare()
+    with listening(path) as listener:
+        assert delivered(listener, MAILS["first"]) == [250, 250]
+    with listening(path, f"log:{log}") as listener:
+        assert delivered(listener, MAILS["answer"]) == [250, 250]
+    names = log.read_text().split()
+    whole = state()
+    healthy()
+    assert Message.objects.count() == 4
+    for number, step in chosen(names):
+        prepare()
+        with listening(path) as listener:
+            assert delivered(listener, MAILS["first"]) == [250, 250]
+        with (
+            listening(path, str(number)) as listener,
+            # It never says 250 of what it has not stored.
+            pytest.raises((smtplib.SMTPServerDisconnected, ConnectionError)),
+        ):
+            delivered(listener, MAILS["answer"])
+        assert killed(listener.code), step
+        IngestRecord.objects.filter(state="seen").update(claimed_until=None, token=None)
+        connections.close_all()
+        for _ in range(2):
+            with listening(path) as listener:
+                assert delivered(listener, MAILS["answer"]) == [250, 250], step
+        assert differences(whole, state()) == [], step
+        healthy()
+    assert not Path(listener.socket).exists()

@@ -1,0 +1,153 @@
+"""A full disk, a clock that jumps, a process that stands still: none lost or twice."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import sleep
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from tests.faults.harness import begun, forked, healthy
+from tests.mails import mail
+from tests.processes import ROOT, eventually, running
+from threads.models import IngestRecord, Message, Source
+from webhooks import faults
+from webhooks.leases import in_seconds
+from webhooks.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+
+
+def deliver(maildir, *numbers):
+    for number in numbers:
+        maildir.deliver(mail(message_id=f"<{number}@x>", text=f"{number}\n" * 500))
+
+
+def once(count):
+    assert Message.objects.count() == count
+    assert Event.objects.filter(type="message.received").count() == count
+    assert not IngestRecord.objects.exclude(state="done").exists()
+
+
+@pytest.mark.parametrize("where", ["ingest.entered", "ingest.stored"])
+def test_a_process_that_stood_still_past_its_lease_does_nothing_twice(
+    source, maildir, monkeypatch, where
+):
+    deliver(maildir, *range(120))
+
+    def stand_still(step):
+        if step == where:
+            monkeypatch.undo()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def ingest():
+        monkeypatch.setattr(faults, "step", stand_still)
+        call_command("ingest")
+
+    pid = begun(ingest)
+    assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+    assert IngestRecord.objects.exists()
+    # Its lease runs out; here we need not wait for that.
+    Source.objects.update(leased_until=in_seconds(-1))
+    assert forked(lambda: call_command("ingest")) == 0
+    once(120)
+    os.kill(pid, signal.SIGCONT)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    # It has lost its claim, says so, and has written nothing.
+    assert code == 1
+    once(120)
+    assert forked(lambda: call_command("ingest", "--verify")) == 0
+    healthy()
+
+
+@contextmanager
+def small_disk(folder, size):
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk can't be mounted here: run as root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has its own disk")
+def test_on_a_full_disk_nothing_is_said_to_be_done(
+    source, maildir, environment, tmp_path
+):
+    """A real one: a copy of the database on a file system that is full soon."""
+    deliver(maildir, *range(400))
+    connection.close()
+    with small_disk(tmp_path / "disk", "6m") as disk:
+        file = disk / "x.sqlite3"
+        with (
+            closing(sqlite3.connect(connection.settings_dict["NAME"])) as ours,
+            closing(sqlite3.connect(file)) as copy,
+        ):
+            ours.execute("VACUUM")
+            ours.backup(copy)
+        there = {**environment, "DATABASE_URL": f"sqlite:///{file}"}
+
+        def ran(*arguments, content=b""):
+            return subprocess.run(
+                [sys.executable, "manage.py", "ingest", *arguments],
+                cwd=ROOT,
+                env=there,
+                input=content,
+                capture_output=True,
+                check=False,
+            )
+
+        full = ran()
+        assert full.returncode == 1, full.stderr
+        assert b"The database refused" in full.stderr
+        piped = mail(message_id="<piped@x>", text="x" * 500_000)
+        assert ran("--stdin", "--to", "support@shop.nl", content=piped).returncode == 75
+        moved = len(maildir.names("cur"))
+        with closing(sqlite3.connect(file)) as database:
+            count = "SELECT count(*) FROM threads_message"
+            assert moved <= database.execute(count).fetchone()[0] < 400
+        subprocess.run(["mount", "-o", "remount,size=60m", str(disk)], check=True)
+        assert ran().returncode == 0
+        assert ran("--stdin", "--to", "support@shop.nl", content=piped).returncode == 0
+        assert ran("--verify").returncode == 0
+        with closing(sqlite3.connect(file)) as database:
+            assert database.execute(count).fetchone()[0] == 401
+
+
+@pytest.mark.skipif(not FAKETIME, reason="install it with: apt-get install faketime")
+def test_a_clock_that_jumps_costs_no_mail_and_brings_none_twice(
+    source, maildir, environment, tmp_path
+):
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    faked = {
+        "LD_PRELOAD": str(FAKETIME[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with (
+        running(environment, tmp_path / "a.log", "ingest", "--watch", **faked) as one,
+        running(environment, tmp_path / "b.log", "ingest", "--watch") as other,
+    ):
+        one.says("Watching")
+        other.says("Watching")
+        for number, jump in enumerate(("+0", "+1d", "-1d", "+2m", "-2m")):
+            clock.write_text(jump)
+            deliver(maildir, number)
+            eventually(lambda n=number: Message.objects.count() == n + 1, 30)
+            sleep(0.2)
+    once(5)
