@@ -39,6 +39,7 @@ _SHOWN = frozenset(
         "LOG_LEVEL",
         "MAIL_ALLOWED_NETWORKS",
         "PUBLIC_URL",
+        "RETENTION_DAYS",
         "TRUSTED_PROXIES",
         "WEBHOOK_ALLOWED_NETWORKS",
     }
@@ -73,7 +74,7 @@ def _delivery(found: figures.Figures) -> list[tuple[str, str]]:
     half, most = found.latency[0.5], found.latency[0.95]
     return [
         (_("oldest that is due"), _ago(found.due_age)),
-        *((Delivery.State(s).label, str(n)) for s, n in found.states.items()),
+        *((str(Delivery.State(s).label), str(n)) for s, n in found.states.items()),
         (
             _("attempts, last %d minutes") % figures.MINUTES,
             ", ".join(attempts) or "–",
