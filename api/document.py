@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
+from api.schemas import component, event_shapes
 from api.shapes import SHAPES, ref
 from webhooks.catalogue import EVENTS, TEST, sample
 
@@ -38,7 +39,7 @@ def complete(result: JSON, generator: Any, request: Any, public: Any) -> JSON:
     """A hook of drf-spectacular: shapes, key, errors, limits and webhooks."""
     del generator, request, public
     components = result.setdefault("components", {})
-    components.setdefault("schemas", {}).update(SHAPES)
+    components.setdefault("schemas", {}).update({**SHAPES, **event_shapes()})
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "bearerFormat": "mb_…"}
     }
@@ -84,7 +85,7 @@ def _webhook(kind: str) -> JSON:
             "requestBody": {
                 "content": {
                     "application/json": {
-                        "schema": ref("Event"),
+                        "schema": ref(component(kind)),
                         "example": sample(kind),
                     }
                 }

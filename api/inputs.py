@@ -127,3 +127,9 @@ class WebhookInput(WebhookChange):
 
 class TestInput(Strict):
     event = Text(required=False)
+
+
+class ReplayInput(Strict):
+    since = Text()
+    until = Text(required=False)
+    state = serializers.ChoiceField(["exhausted", "succeeded"], required=False)

@@ -31,8 +31,12 @@ QUERY = {
     "after": Described("The id of the last one seen: only what came after it."),
     "assignee": Described("The e-mail of a team member, or `none`."),
     "created_since": Described("A time with its offset, or a date (00:00Z)."),
+    "created_until": Described(
+        "A time with its offset, or a date (00:00Z): before it."
+    ),
     "cursor": Described("From `next` or `previous`."),
     "domain": Described("Of the key's own domains, several with commas."),
+    "event": Described("Types of event, several with commas."),
     "from": Described("The address of somebody in the thread, in any spelling."),
     "limit": Described(f"1 to {MOST}; without it {DEFAULT_LIMIT}.", int),
     "mailbox": Described("Of the key's own mailboxes, several with commas."),
@@ -44,6 +48,7 @@ QUERY = {
         " everything but spam."
     ),
     "tag": Described("The name of a tag."),
+    "thread": Described("The id of a thread."),
     "type": Described("Types of event, several with commas."),
     "updated_since": Described("A time with its offset, or a date (00:00Z)."),
     "wait": Described("Seconds to wait for news, up to 30.", int),

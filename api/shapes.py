@@ -230,6 +230,18 @@ SHAPES: dict[str, JSON] = {
             truncated=_FLAG,
         ),
     },
+    "Schema": _object(
+        "JSON Schema 2020-12.",
+        **{
+            "$schema": _URL,
+            "$id": _URL,
+            "title": _TEXT,
+            "type": _TEXT,
+            "properties": {"type": "object"},
+            "required": _list(_TEXT),
+            "$defs": {"type": "object"},
+        },
+    ),
     "Note": _object(
         "Internal; never mailed.",
         id=_ID,
@@ -267,6 +279,17 @@ SHAPES: dict[str, JSON] = {
         next_at=_or_null(_TIME),
         created_at=_TIME,
         attempts=_list(ref("Attempt")),
+    ),
+    "Replay": _object(
+        "A job that sends again what a webhook missed.",
+        id=_ID,
+        webhook_id=_ID,
+        since=_TIME,
+        until=_or_null(_TIME),
+        state=_one_of(Delivery.State.values),
+        total=_NUMBER,
+        sent=_NUMBER,
+        finished_at=_or_null(_TIME),
     ),
     "Mailbox": _object(
         id=_ID, address=_TEXT, name=_TEXT, aliases=_list(_TEXT), domain=_TEXT

@@ -267,6 +267,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT
 WEBHOOK_ALLOWED_NETWORKS = env.words("WEBHOOK_ALLOWED_NETWORKS")
 WEBHOOK_PROXY = env.text("WEBHOOK_PROXY", "")
 WEBHOOK_SECRET = env.text("WEBHOOK_SECRET", "")
+# How long attempts, deliveries and the texts of events are kept.
+RETENTION_DAYS = env.integer("RETENTION_DAYS", default=30)
+# Who may read /metrics; empty: nobody.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # --- Mail -----------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from api.views.documents import Index
 from api.views.house import healthz
+from api.views.metrics import metrics
 from threads.access import account
 from threads.access.login import Code, Login
 from threads.admin.system import system
@@ -47,6 +48,7 @@ urlpatterns = [
     path("api", Index.as_view()),
     path("api/", include("api.urls")),
     path("healthz", healthz),
+    path("metrics", metrics),
 ]
 
 handler400 = "api.handlers.bad_request"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from time import time
 
 import pytest
+from django.core.management import call_command
 
 from tests.processes import ROOT
 from tests.programs import program
@@ -38,6 +40,16 @@ PHP = """
 $asked = json_decode(file_get_contents('php://stdin'), true);
 $body = base64_decode($asked['body']);
 echo verify($asked['secret'], $asked['headers'], $body) ? "ours" : "refused";
+"""
+LIBRARY = """
+const { Webhook } = require("standardwebhooks");
+const said = {};
+const asked = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+for (const [name, [secret, headers, body]] of Object.entries(asked)) {
+  try { said[name] = new Webhook(secret).verify(body, headers).event; }
+  catch (error) { said[name] = error.constructor.name; }
+}
+console.log(JSON.stringify(said));
 """
 
 
@@ -157,6 +169,41 @@ def test_the_page_has_the_four_languages_and_python_as_in_the_example():
     assert list(SNIPPETS) == ["python", "js", "php", "sh"]
     example = (ROOT / "examples/receiver.py").read_text()
     assert SNIPPETS["python"].partition("\n\n\n")[2].strip() in example
+
+
+def test_listen_prints_the_code_of_the_page(capsys):
+    call_command("listen", "--verifier")
+    assert capsys.readouterr().out == SNIPPETS["python"]
+
+
+def test_the_library_for_javascript_knows_our_requests_from_others(sent):
+    """That for Python verifies in tests/webhooks/test_delivery.py."""
+    modules = ROOT / ".venv/node"
+    if not (modules / "node_modules/standardwebhooks").is_dir():
+        line = f"npm install --prefix {modules} standardwebhooks@1.1.1"
+        text = f"standardwebhooks for JavaScript is missing: {line}"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(text)
+    old, new = sent
+    requests = {"old": old, "new": new, "other": replace(new, body=b"{}")}
+    done = subprocess.run(
+        [program("node", "nodejs"), "-e", LIBRARY],
+        cwd=modules,
+        input=json.dumps(
+            {
+                name: [one.secret, one.headers, one.body.decode()]
+                for name, one in requests.items()
+            }
+        ),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert json.loads(done.stdout) == {
+        "old": "message.received",
+        "new": "message.received",
+        "other": "WebhookVerificationError",
+    }
 
 
 def test_the_one_liner_makes_the_simple_signature(sent):

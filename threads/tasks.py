@@ -15,6 +15,7 @@ SCHEDULES = {
     "deliveries": bell.DRAIN,
     "replies": SEND_DUE,
     "snoozed threads": "threads.tasks.wake",
+    "webhooks": "webhooks.tasks.look_after",
 }
 
 

@@ -88,9 +88,19 @@ _ERRORS: dict[str, JSON] = {
 }
 
 
+def is_of_operators(kind: str) -> bool:
+    """It tells the people who run the place, and belongs to no thread."""
+    return kind.startswith(_OPERATOR)
+
+
+def changes_of(kind: str) -> list[str]:
+    """What such an event says has changed; of `thread.updated` examples."""
+    return list(_CHANGES.get(kind, ()))
+
+
 def sample(kind: str) -> JSON:
     """A whole event of this kind, with invented people and today's shape."""
-    operator = kind.startswith(_OPERATOR)
+    operator = is_of_operators(kind)
     changes = _CHANGES.get(kind)
     body = _flat(kind, operator=operator) | {
         "id": "c0000sample0event00000000",

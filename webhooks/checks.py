@@ -15,6 +15,7 @@ from webhooks.addresses import Policy
 
 # The tag of whatever settings can get wrong: the checks that every command makes.
 CONFIGURATION = "configuration"
+_LEAST_DAYS = 7
 
 
 @register(CONFIGURATION)
@@ -52,6 +53,23 @@ def allowed_networks(
         )
         for name in sorted(names)
         if "/" in name or ":" in name
+    ]
+
+
+@register(CONFIGURATION)
+def retention(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """A delivery is tried for 76 hours; then somebody may want to send it again."""
+    del app_configs
+    if settings.RETENTION_DAYS >= _LEAST_DAYS:
+        return []
+    return [
+        Error(
+            f"RETENTION_DAYS is {settings.RETENTION_DAYS}; that is too short.",
+            hint=f"Set it to {_LEAST_DAYS} or more: deliveries are tried for 76 hours.",
+            id="webhooks.E004",
+        )
     ]
 
 

@@ -7,16 +7,16 @@ from datetime import datetime
 from enum import Enum
 from random import uniform
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Coalesce, Now
-from django.utils.translation import gettext as _
 
+from webhooks import health
 from webhooks.leases import in_seconds
 from webhooks.models import Attempt, Delivery, Secret, Webhook
-from webhooks.outbox import NewEvent, publish
+from webhooks.outbox import publish
 from webhooks.rows import insert
 from webhooks.transport import Outcome
 from webhooks.wording import kept
@@ -197,7 +197,7 @@ def record(results: Sequence[Result]) -> None:
         unfinished = [r.job.delivery_pk for r in mine if not r.success]
         Delivery.objects.filter(pk__in=unfinished).settle()
     told = [
-        _switch_off(webhook)
+        health.switch_off(webhook, code="http_410", reason=health.GONE)
         for pk, webhook in webhooks.items()
         if pk in gone and webhook.state != Webhook.State.OFF
     ]
@@ -275,28 +275,6 @@ def _record_health(succeeded: list[Result], failed: list[Result]) -> None:
             failing_since=Coalesce("failing_since", Now()),
             consecutive_failures=F("consecutive_failures") + 1,
         )
-
-
-def _switch_off(webhook: Webhook) -> NewEvent:
-    """410 Gone: the receiver says that it will never listen again."""
-    Webhook.objects.filter(pk=webhook.pk).update(
-        state=Webhook.State.OFF, state_reason="410 Gone"
-    )
-    Delivery.objects.filter(webhook=webhook, state=State.PENDING).update(
-        state=State.HELD
-    )
-    return NewEvent(
-        type="webhook.disabled",
-        cause=f"webhook:{webhook.public_id}:gone:{uuid4()}",
-        domain=webhook.domains[0] if len(webhook.domains) == 1 else "",
-        subject=_("A webhook was switched off: %s") % webhook,
-        body_text=_(
-            "The receiver at %s answered 410 Gone, so nothing is sent there any more."
-            " What it misses is held; switch the webhook on again to send it."
-        )
-        % webhook,
-        data={"error": {"code": "http_410", "detail": "410 Gone"}},
-    )
 
 
 def _attempt(result: Result) -> Attempt:

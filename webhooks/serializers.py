@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from webhooks.models import Attempt, Delivery, Secret, Webhook
+from webhooks.models import Attempt, Delivery, Replay, Secret, Webhook
 
 JSON = dict[str, Any]
 
@@ -65,6 +65,20 @@ def delivery_json(delivery: Delivery) -> JSON:
         else None,
         "created_at": _timestamp(delivery.created_at),
         "attempts": [attempt_json(a) for a in delivery.attempt_set.all()],
+    }
+
+
+def replay_json(job: Replay) -> JSON:
+    """A job: how many there were when it began, and how many went out."""
+    return {
+        "id": job.public_id,
+        "webhook_id": job.webhook.public_id,
+        "since": _timestamp(job.since),
+        "until": _timestamp(job.until),
+        "state": job.states[0],
+        "total": job.total,
+        "sent": job.sent,
+        "finished_at": _timestamp(job.finished_at),
     }
 
 

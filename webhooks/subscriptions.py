@@ -61,6 +61,9 @@ def _enter(webhook: Webhook, state: Webhook.State) -> Webhook:
             "consecutive_failures": 0,
             "breaker_until": None,
         }
+        if webhook.told:
+            # Of what comes next the staff are told anew.
+            fresh["told"] = Webhook.Told.FAILING
     Webhook.objects.filter(pk=webhook.pk).update(**fresh)
     webhook.refresh_from_db()
     _move_deliveries(webhook)

@@ -8,9 +8,11 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import not_found
+from api.errors import Problem, not_found
 from api.parameters import Parameters
-from api.views.base import View
+from api.schemas import schema
+from api.views.base import View, described
+from webhooks.catalogue import EVENTS, TEST
 
 
 class Document(SpectacularJSONAPIView, View):
@@ -25,6 +27,25 @@ class Page(SpectacularSwaggerSplitView):
 
     authentication_classes = []  # noqa: RUF012 -- an instance variable upstream
     permission_classes = []  # noqa: RUF012
+
+
+class EventSchema(View):
+    """Public: it says nothing that the documentation does not."""
+
+    permission_classes = []  # noqa: RUF012
+
+    @described("Schema")
+    def get(self, request: Request, kind: str) -> Response:
+        """Read the JSON Schema (2020-12) of a type of event; it needs no key."""
+        Parameters(request, ())
+        if kind not in (*EVENTS, TEST):
+            raise Problem(
+                "not_found",
+                f"There is no event {kind}.",
+                http_status=404,
+                fix=f"There are: {', '.join((*EVENTS, TEST))}.",
+            )
+        return Response(schema(kind))
 
 
 class Index(View):

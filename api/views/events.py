@@ -1,9 +1,12 @@
 """The event log: the same bodies as the webhooks, for who would rather ask."""
 
+from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +29,7 @@ _POLL_SECONDS = 0.25
 
 def of_key(key: ApiKey) -> QuerySet[Event]:
     """The part of the log that a key may see."""
-    log = Event.objects.filter(position__isnull=False)
+    log = Event.objects.filter(position__isnull=False, erased_at=None)
     return log.filter(domain__in=key.domains) if key.domains else log
 
 
@@ -78,7 +81,13 @@ class EventList(View):
         return events
 
     def _position(self, after: str) -> int:
-        event = of_key(self.key).filter(public_id=after).first()
+        log = Event.objects.filter(position__isnull=False)
+        if self.key.domains:
+            log = log.filter(domain__in=self.key.domains)
+        # One that was erased alone still marks a place; one that is too old does not.
+        before = Now() - timedelta(days=settings.RETENTION_DAYS)
+        log = log.exclude(erased_at__isnull=False, created_at__lt=before)
+        event = log.filter(public_id=after).first()
         if event is not None:
             return int(event.position or 0)
         oldest = of_key(self.key).order_by("position").first()

@@ -9,18 +9,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.errors import Problem
-from api.inputs import TestInput, WebhookChange, WebhookInput
+from api.inputs import ReplayInput, TestInput, WebhookChange, WebhookInput
 from api.models import ApiKey
 from api.pagination import Place, page
-from api.parameters import Parameters, invalid
+from api.parameters import Parameters, invalid, moment
 from api.views.base import View, described
 from threads.models import Mailbox
-from webhooks import outbox, rotation, rules, subscriptions
+from webhooks import outbox, replays, rotation, rules, subscriptions
 from webhooks.catalogue import EVENTS, TEST
 from webhooks.models import Delivery, Webhook
-from webhooks.serializers import delivery_json, webhook_json
+from webhooks.serializers import delivery_json, replay_json, webhook_json
 
 JSON = dict[str, Any]
+_DELIVERIES = (
+    *("state", "event", "thread", "created_since", "created_until"),
+    *("limit", "cursor"),
+)
 
 
 def of_key(key: ApiKey) -> list[Webhook]:
@@ -158,16 +162,52 @@ class WebhookRotation(View):
 class WebhookDeliveries(View):
     scopes: ClassVar = {"GET": "webhooks:manage"}
 
-    @described("DeliveryPage", query=("state", "limit", "cursor"))
+    @described("DeliveryPage", query=_DELIVERIES)
     def get(self, request: Request, webhook_id: str) -> Response:
         """List a webhook's deliveries with their attempts, newest first."""
-        asked = Parameters(request, ("state", "limit", "cursor"))
+        asked = Parameters(request, _DELIVERIES)
         deliveries = within(self.key).filter(webhook=visible(self.key, webhook_id))
         if states := asked.choices("state", Delivery.State.values):
             deliveries = deliveries.filter(state__in=states)
+        if types := asked.choices("event", (*EVENTS, TEST)):
+            deliveries = deliveries.filter(event__type__in=types)
+        if thread := asked.text("thread"):
+            deliveries = deliveries.filter(event__thread=thread)
+        if since := asked.moment("created_since"):
+            deliveries = deliveries.filter(created_at__gte=since)
+        if until := asked.moment("created_until"):
+            deliveries = deliveries.filter(created_at__lt=until)
         return Response(
             page(Place.of(request), deliveries, "pk", asked.limit(), delivery_json)
         )
+
+
+class WebhookReplay(View):
+    scopes: ClassVar = {"POST": "webhooks:manage"}
+
+    @described("Replay", status=202, request=ReplayInput)
+    def post(self, request: Request, webhook_id: str) -> HttpResponse:
+        """Send again all that was given up since a moment, a few at a time."""
+        Parameters(request, ())
+        webhook = visible(self.key, webhook_id)
+        asked = ReplayInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        states = [values.get("state", str(Delivery.State.EXHAUSTED))]
+        since = moment("since", values["since"])
+        until = moment("until", values["until"]) if "until" in values else None
+
+        def act() -> Response:
+            job = replays.begin(
+                webhook,
+                since=since,
+                until=until,
+                states=states,
+                domains=self.key.domains,
+            )
+            return Response(replay_json(job), status=202)
+
+        return self.once(act)
 
 
 class DeliveryReplay(View):

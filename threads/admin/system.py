@@ -1,6 +1,7 @@
 """What runs here, and what the environment has set: for looking only."""
 
 import platform
+from datetime import timedelta
 from typing import Any
 
 import django
@@ -11,11 +12,14 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from mailbelly import env
-from webhooks.delivery import waiting_since
-from webhooks.models import Heartbeat
+from threads import figures
+from threads.dashboard.charts import seconds
+from webhooks.models import Delivery, Heartbeat
 
 # Shown as they are; of every other variable only whether it is set. A name that is
 # new here is a secret until somebody says otherwise.
@@ -35,6 +39,7 @@ _SHOWN = frozenset(
         "LOG_LEVEL",
         "MAIL_ALLOWED_NETWORKS",
         "PUBLIC_URL",
+        "RETENTION_DAYS",
         "TRUSTED_PROXIES",
         "WEBHOOK_ALLOWED_NETWORKS",
     }
@@ -53,7 +58,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "versions": _versions(),
         "database": _database(),
         "heartbeats": _heartbeats(),
-        "oldest_due": waiting_since(),
+        "delivery": _delivery(figures.now()),
         "variables": [
             _variable(name, given=given)
             for name, given in env.asked().items()
@@ -61,6 +66,35 @@ def system(request: HttpRequest) -> HttpResponse:
         ],
     }
     return TemplateResponse(request, "admin/system.html", context)
+
+
+def _delivery(found: figures.Figures) -> list[tuple[str, str]]:
+    """The numbers of /metrics, in words."""
+    attempts = (f"{kind} {count}" for kind, count in sorted(found.attempts.items()))
+    half, most = found.latency[0.5], found.latency[0.95]
+    return [
+        (_("oldest that is due"), _ago(found.due_age)),
+        *((str(Delivery.State(s).label), str(n)) for s, n in found.states.items()),
+        (
+            _("attempts, last %d minutes") % figures.MINUTES,
+            ", ".join(attempts) or "–",
+        ),
+        (_("from mail to receiver, half within"), _took(half)),
+        (_("from mail to receiver, 95% within"), _took(most)),
+        (_("refused by the address rules"), str(found.blocked)),
+        (_("lost by workers that died"), str(found.lost_leases)),
+        (_("last drain"), _ago(found.drain_age)),
+    ]
+
+
+def _took(found: float | None) -> str:
+    return "–" if found is None else seconds(round(found * 1000))
+
+
+def _ago(found: float | None) -> str:
+    if found is None:
+        return "–"
+    return timesince(timezone.now() - timedelta(seconds=found), depth=1)
 
 
 def _versions() -> list[tuple[str, str]]:

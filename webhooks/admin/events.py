@@ -2,18 +2,20 @@
 
 import json
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 
-from webhooks.admin.base import ShownOnly, column
+from webhooks import retention
+from webhooks.admin.base import Buttons, ShownOnly, column
 from webhooks.admin.words import EVENTS, of_event
 from webhooks.models import Event
 
@@ -69,7 +71,7 @@ def pretty(body: bytes) -> str:
 
 
 @admin.register(Event)
-class EventAdmin(ShownOnly, ModelAdmin):  # type: ignore[misc]
+class EventAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     change_form_template = "admin/webhooks/event/change_form.html"
     list_display = ("name", "code", "mailbox", "created_at")
     list_filter = (("created_at", DayFilter), KindFilter)
@@ -80,6 +82,25 @@ class EventAdmin(ShownOnly, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     fieldsets = ((None, {"fields": ()}),)
+    buttons: ClassVar = {"erase": _("Its texts were erased.")}
+
+    def may_press(self, request: HttpRequest, obj: Any) -> bool:
+        return request.user.has_perm("webhooks.delete_event")
+
+    def erase(self, request: HttpRequest, event: Event) -> None:
+        """With every other event that tells of the same message."""
+        body = event.bodies.first()
+        told = json.loads(bytes(body.body)) if body else {}
+        if message := (told.get("message") or {}).get("id"):
+            count = retention.erase_message(event.thread, message)
+        else:
+            count = retention.erase([event.pk])
+        text = ngettext(
+            "The texts of %d event were erased.",
+            "The texts of %d events were erased.",
+            count,
+        )
+        messages.success(request, text % count)
 
     @column(_("event"), ordering="type")
     def name(self, obj: Event) -> str:

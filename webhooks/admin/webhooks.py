@@ -1,7 +1,9 @@
 """Webhooks: made, changed, tried, paused; their secrets shown, renewed and retired."""
 
+from datetime import datetime, time
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.db import models
 from django.http import (
@@ -12,21 +14,24 @@ from django.http import (
     QueryDict,
 )
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
-from django.utils.translation import gettext
+from django.utils.timezone import localdate
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from webhooks import delivery, outbox, rotation, subscriptions
+from webhooks import delivery, outbox, record, replays, rotation, subscriptions
 from webhooks.admin.base import Buttons, WithoutTransaction, column
 from webhooks.admin.form import WebhookForm
 from webhooks.admin.words import of_attempt
 from webhooks.catalogue import TEST
 from webhooks.fields import UnreadableSecretError
-from webhooks.models import Delivery, Secret, Webhook
+from webhooks.models import Delivery, Replay, Secret, Webhook
 
 STATE_COLOURS = {"active": "success", "paused": "warning", "off": "danger"}
 _RECENT = 10
+_SPANS = (_("Last day"), _("Last 30 days"))
 
 
 @admin.register(Webhook)
@@ -64,6 +69,7 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
         "rotate_secret": _("The webhook secret was renewed."),
         "retire_secret": _("The old webhook secret was retired."),
         "send_test": _("A test event was sent."),
+        "replay_failed": _("What was given up was sent again."),
         "enable": _("Enabled."),
         "enable_with_backlog": _("Enabled with backlog."),
         "pause": _("Paused."),
@@ -112,6 +118,10 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
             .filter(webhook=webhook, expires_at__isnull=False)
             .count(),
             "held": mine.filter(state=Delivery.State.HELD).count(),
+            "records": list(zip(_SPANS, record.of(webhook), strict=True)),
+            "jobs": Replay.objects.filter(webhook=webhook, finished_at=None),
+            "exhausted": mine.filter(state=Delivery.State.EXHAUSTED).count(),
+            "since": localdate(webhook.failing_since or timezone.now()),
             "recent": mine.select_related("event").order_by("-pk")[:_RECENT],
             "deliveries_url": f"{deliveries}?webhook__id__exact={webhook.pk}",
             "tested": tested,
@@ -194,6 +204,22 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
         delivery.deliver_now(sent)
         query = urlencode({"tested": sent.public_id})
         return HttpResponseRedirect(f"{self.page_of(webhook)}?{query}")
+
+    def replay_failed(self, request: HttpRequest, webhook: Webhook) -> None:
+        """Since the day that was chosen; without one, since it began to fail."""
+        try:
+            day = forms.DateField().clean(request.POST.get("since", ""))
+        except forms.ValidationError:
+            messages.error(request, gettext("Choose the day to begin with."))
+            return
+        since = timezone.make_aware(datetime.combine(day, time()))
+        job = replays.begin(webhook, since=since)
+        text = ngettext(
+            "%d delivery goes out again, little by little.",
+            "%d deliveries go out again, little by little.",
+            job.total,
+        )
+        messages.success(request, text % job.total)
 
     def enable(self, request: HttpRequest, webhook: Webhook) -> None:
         subscriptions.enable(webhook)

@@ -1,5 +1,6 @@
 """Plain words for what the codes of this room mean."""
 
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -94,6 +95,8 @@ def why_not_delivered(delivery: Delivery, last: Attempt | None) -> str:
             answer = tried + _given_up(delivery)
         case Delivery.State.HELD:
             answer = str(_HELD[Webhook.State(delivery.webhook.state)])
+        case Delivery.State.PENDING if _resting(delivery.webhook):
+            answer = tried + gettext("The receiver asked to be left alone for a while.")
         case Delivery.State.CLAIMED:
             answer = gettext("It is being sent at this moment.")
         case _ if last is None:
@@ -108,6 +111,11 @@ _HELD = {
     Webhook.State.PAUSED: _("The webhook is paused. Enable it to deliver this."),
     Webhook.State.ACTIVE: _("It is held. Enable the webhook again to deliver it."),
 }
+
+
+def _resting(webhook: Webhook) -> bool:
+    until = webhook.breaker_until
+    return until is not None and until > timezone.now()
 
 
 def _given_up(delivery: Delivery) -> str:

@@ -3,6 +3,7 @@
 from webhooks.models.delivery import Attempt, Delivery
 from webhooks.models.event import Event, EventBody
 from webhooks.models.lease import DrainLease, Heartbeat
+from webhooks.models.replay import Replay
 from webhooks.models.webhook import Secret, Webhook
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Event",
     "EventBody",
     "Heartbeat",
+    "Replay",
     "Secret",
     "Webhook",
 ]

@@ -44,6 +44,12 @@ class Event(models.Model):
         indexes: ClassVar = [
             # GET /events?domain=: a key's own part of the log.
             models.Index(fields=["domain", "position"], name="event_domain_position"),
+            # retention.prune: the oldest that still has its texts.
+            models.Index(
+                fields=["created_at", "id"],
+                name="event_kept",
+                condition=Q(erased_at=None),
+            ),
             # GET /events?type=.
             models.Index(fields=["type", "position"], name="event_type_position"),
         ]

@@ -31,6 +31,13 @@ class Webhook(models.Model):
         PAUSED = "paused", _("paused")
         OFF = "off", _("off")
 
+    class Told(models.TextChoices):
+        """The last that the staff were told of how it fares."""
+
+        NOTHING = "", "-"
+        FAILING = "failing", "failing"
+        OFF = "off", "off"
+
     public_id = PublicIdField()
     url = models.CharField(_("URL"), max_length=2048)
     events = models.JSONField(_("events"), default=list)
@@ -65,6 +72,8 @@ class Webhook(models.Model):
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     breaker_until = models.DateTimeField(null=True, editable=False)
+    told = models.CharField(max_length=8, blank=True, default="", editable=False)
+    told_at = models.DateTimeField(null=True, editable=False)
 
     objects = WebhookQuerySet.as_manager()
 

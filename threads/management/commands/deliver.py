@@ -12,6 +12,7 @@ from threads import smtp
 from webhooks import stopping
 from webhooks.delivery import drain
 from webhooks.management.base import OperatorCommand
+from webhooks.tasks import look_after
 
 BUDGET_SECONDS = 600
 
@@ -31,6 +32,7 @@ class Command(OperatorCommand):
             )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stopping.ask)
+        look_after()
         replies = smtp.send_due(BUDGET_SECONDS)
         drained = drain(budget_seconds=BUDGET_SECONDS)
         failed = drained.sent - drained.succeeded

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from webhooks import signing
 from webhooks.management.base import OperatorCommand
+from webhooks.management.verifier import PYTHON
 
 LONGEST_BODY = 1_000_000
 TOLERANCE_SECONDS = 300
@@ -49,9 +50,17 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8009)
+        parser.add_argument(
+            "--verifier",
+            action="store_true",
+            help="print code that verifies, to paste into a receiver, and end",
+        )
         parser.add_argument("--json", action="store_true", help="one object a line")
 
     def handle(self, *, port: int, **options: Any) -> None:
+        if options["verifier"]:
+            self.stdout.write(PYTHON, ending="")
+            return
         secret = settings.WEBHOOK_SECRET
         if not secret:
             raise CommandError(
@@ -93,6 +102,9 @@ class Command(OperatorCommand):
                 lambda *_a: threading.Thread(target=server.shutdown).start(),
             )
         self.stderr.write(_("Listening on http://127.0.0.1:%d/") % port)
+        self.stderr.write(
+            _("Code that verifies, for your own receiver: manage.py listen --verifier")
+        )
         server.serve_forever(poll_interval=0.2)
         server.server_close()
 

@@ -1,0 +1,113 @@
+"""What staff and keys can ask of deliveries, and do with them."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from api.models import ApiKey
+from tests.receivers import receiving
+from threads.models import User
+from webhooks import delivery, outbox, record
+from webhooks.catalogue import TEST
+from webhooks.leases import in_seconds
+from webhooks.models import Delivery, Event, Replay
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def site(client, settings):
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": plain}}
+    boss = User.objects.create_superuser("an", "an@shop.nl", "x", language="en")
+    client.force_login(boss)
+    return client
+
+
+@pytest.fixture
+def api(db):
+    _, plain = ApiKey.objects.issue("test")
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {plain}")
+    return client
+
+
+def test_deliveries_by_event_thread_and_time_and_all_once_more(api, webhook, publish):
+    hook = webhook("https://example.com/", events=["thread.closed", "thread.created"])
+    path = f"/api/v1/webhooks/{hook.public_id}"
+    publish(1, type="thread.created", thread="c1", sequence=1)
+    publish(2, type="thread.closed")
+    Delivery.objects.update(state="exhausted", finished_at=Now())
+    old = Delivery.objects.latest("pk")
+    Delivery.objects.filter(pk=old.pk).update(created_at=in_seconds(-7200))
+
+    def count(query):
+        answer = api.get(f"{path}/deliveries?{query}")
+        assert answer.status_code == 200, answer.json()
+        return len(answer.json()["results"])
+
+    hour_ago = (timezone.now() - timedelta(hours=1)).isoformat().replace("+", "%2B")
+    assert count("event=thread.closed") == 2
+    assert count("event=thread.closed,thread.created") == 3
+    assert count("thread=c1") == 1
+    assert count(f"created_since={hour_ago}") == 2
+    assert count(f"created_until={hour_ago}") == 1
+    assert api.get(f"{path}/deliveries?event=no.such").status_code == 400
+
+    since = {"since": (timezone.now() - timedelta(hours=1)).isoformat()}
+    made = api.post(f"{path}/replay", since, format="json")
+    assert made.status_code == 202
+    assert (made.json()["total"], made.json()["state"]) == (2, "exhausted")
+    bare = api.post(f"{path}/replay", {"since": "2026-01-31T09:00:00"}, format="json")
+    assert bare.json()["code"] == "timezone_required"
+    assert api.post(f"{path}/replay", {}, format="json").status_code == 400
+
+
+def test_the_page_of_a_webhook_shows_how_it_fares_and_sends_again(
+    site, webhook, publish
+):
+    with receiving((204, {}, b""), (500, {}, b"")) as receiver:
+        hook = webhook(receiver.url)
+        page = f"/admin/webhooks/webhook/{hook.pk}/"
+        publish(1)
+        delivery.drain(budget_seconds=10)
+        delivery.deliver_now(outbox.test(hook, TEST))
+    day, month = record.of(hook)
+    assert (day.attempts, day.succeeded, day.share) == (2, 1, 50)
+    assert (month.attempts, day.columns[-1].failed) == (2, 1)
+    Delivery.objects.filter(state="pending").update(state="exhausted")
+    shown = site.get(f"{page}change/").content.decode()
+    assert "50% of 2 attempts succeeded" in shown
+    wrong = site.post(f"{page}replay-failed/", {"since": "x"}, follow=True)
+    assert "Choose the day to begin with." in wrong.content.decode()
+    today = timezone.localdate().isoformat()
+    done = site.post(f"{page}replay-failed/", {"since": today}, follow=True)
+    assert "1 delivery goes out again, little by little." in done.content.decode()
+    assert Replay.objects.get().total == 1
+
+
+def test_erased_texts_are_gone_from_the_page_the_log_and_what_is_sent(
+    site, api, webhook, publish
+):
+    webhook("https://example.com/")
+    first, second, other = (
+        publish(1, thread="c1", sequence=1, data={"message": {"id": "m1"}})
+        + publish(1, thread="c1", sequence=2, data={"message": {"id": "m1"}})
+        + publish(1)
+    )
+    done = site.post(f"/admin/webhooks/event/{first.pk}/erase/", follow=True)
+    assert "The texts of 2 events were erased." in done.content.decode()
+    assert "klant@x.nl" not in done.content.decode()
+    assert list(Delivery.objects.values_list("event", flat=True)) == [other.pk]
+    told = api.get("/api/v1/events").json()["results"]
+    assert [one["id"] for one in told] == [other.public_id]
+    after = api.get(f"/api/v1/events?after={second.public_id}")
+    assert [one["id"] for one in after.json()["results"]] == [other.public_id]
+    Event.objects.filter(pk=second.pk).update(created_at=in_seconds(-31 * 86_400))
+    late = api.get(f"/api/v1/events?after={second.public_id}")
+    assert late.status_code == 410
+    assert json.loads(late.content)["code"] == "cursor_expired"
