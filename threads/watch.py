@@ -15,13 +15,12 @@ from django.db import (
 from watchfiles import watch
 
 from threads.arrival import LostClaimError
-from threads.doors import open_door
+from threads.doors import enter
 from threads.heartbeat import Heart
 from threads.ingest import Tally
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
-from webhooks.wording import kept
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +112,8 @@ def _one(source: Source, ingest: Callable[[Source], Tally]) -> None:
 def _folders(source: Source) -> list[Path]:
     """What inotify can watch; without any, only the sweep looks."""
     try:
-        open_door(source)
+        enter(source)
     except SourceError as error:
-        Source.objects.filter(pk=source.pk).update(
-            last_error=str(error)[:2000], error_words=[kept(error.sentence)]
-        )
         log.warning("%s", error)
         return []
     root = Path(source.location).resolve()

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 
-from webhooks.admin.base import ShownOnly, column
+from webhooks.admin.base import CappedPaginator, ShownOnly, column
 from webhooks.admin.words import EVENTS, of_event
 from webhooks.models import Event
 
@@ -78,6 +78,8 @@ class EventAdmin(ShownOnly, ModelAdmin):  # type: ignore[misc]
     search_help_text = _("The id of an event or a thread, or a mailbox.")
     ordering = ("-pk",)
     show_full_result_count = False
+    list_per_page = 50
+    paginator = CappedPaginator
     show_facets = admin.ShowFacets.NEVER
     fieldsets = ((None, {"fields": ()}),)
 

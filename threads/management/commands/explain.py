@@ -2,13 +2,13 @@
 
 import json
 import re
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -24,25 +24,25 @@ from threads.parsers import ParserDiedError, ParserRaisedError, Parsers
 from threads.quarantine import last_line
 from threads.reading import columns
 from threads.serializers import timestamp
+from webhooks.management.base import OperatorCommand
 
 _SHOWN = 20
 _ID = re.compile(r"c[a-z0-9]{24}")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Say what a mail is understood as, which thread it is in or would join, and"
         " why. Stores nothing."
     )
+    example = (
+        "examples:\n"
+        "  manage.py explain question.eml --to support@example.com\n"
+        "  manage.py explain cmm1k0v2h3q8w5n1x7z4p6r0t\n"
+        "  manage.py explain '<1234@mail.example.com>' --json"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n"
-            "  manage.py explain question.eml --to support@example.com\n"
-            "  manage.py explain cmm1k0v2h3q8w5n1x7z4p6r0t\n"
-            "  manage.py explain '<1234@mail.example.com>' --json"
-        )
         parser.add_argument(
             "mail", nargs="+", help="a file, the id of a message, or a Message-ID"
         )

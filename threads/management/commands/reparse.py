@@ -4,13 +4,12 @@ import difflib
 import json
 import signal
 import threading
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from datetime import datetime
 from time import monotonic
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -18,6 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from threads.management.arguments import printable, since
 from threads.parsers import Parsers
 from threads.rereading import Difference, Options, Tally, reread
+from webhooks.management.base import OperatorCommand
 
 _TEXTS = frozenset(
     {"body_text", "body_html", "reply_text", "quoted_text", "signature_text"}
@@ -30,19 +30,18 @@ _LONGEST_LINE = 160
 _SHOW_PROGRESS_AFTER = 2.0
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Read the stored originals with today's parser. Threads and ids stay as they"
         " are, and no webhook is told. Stopped, it goes on where it was."
     )
+    example = (
+        "examples:\n"
+        "  manage.py reparse --dry-run\n"
+        "  manage.py reparse --since 2026-01-31"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n"
-            "  manage.py reparse --dry-run\n"
-            "  manage.py reparse --since 2026-01-31"
-        )
         parser.add_argument(
             "--dry-run", action="store_true", help="show what would change; do nothing"
         )
