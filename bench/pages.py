@@ -3,214 +3,105 @@
     python -m bench.pages [THREADS]
 
 Fills a database of its own (`DATABASE_URL`, or a new SQLite file) with 100,000 threads
-of three messages each, from a fixed seed, and opens every page with Django's test
-client: the median of five, after one to warm up. On a busy machine the time spent in
-this process (on SQLite that is all of it) says more than the clock on the wall.
+of three messages each, their events and deliveries, from a fixed seed, and opens every
+page with Django's test client: the median of five, after one to warm up. On a busy
+machine the time spent in this process (on SQLite that is all of it) says more than the
+clock on the wall. On a real PostgreSQL:
+
+    python tests/postgres.py python -m bench.pages
 """
 
 import argparse
-import hashlib
 import os
-import random
 import statistics
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
 from time import monotonic, process_time
+from types import SimpleNamespace
 from typing import Any
 
+from bench.archive import Archive
+
 ROUNDS = 5
-BATCH = 2_000
-MESSAGES = 3
-WORDS = [
-    *("factuur", "bestelling", "levering", "retour", "lamp", "offerte", "korting"),
-    *("betaling", "adres", "vraag", "klacht", "garantie", "afspraak", "monteur"),
-    *("wachtwoord", "account", "order", "pakket", "btw", "nota"),
-]
+SLOWEST_MS = 300
+MOST_STATEMENTS = 12
 
 
-def fill(threads: int) -> None:
-    from django.db.models import OuterRef, Subquery  # noqa: PLC0415 -- after setup
-    from django.utils import timezone  # noqa: PLC0415
-
-    from threads import models  # noqa: PLC0415
-
-    chance = random.Random(20418)
-    start = timezone.now() - timedelta(days=700)
-    boxes = [
-        models.Mailbox.objects.create(address=f"{name}@shop.nl", name=name.title())
-        for name in ("support", "verkoop", "info")
-    ]
-    team = [
-        models.User.objects.create(
-            username=name, email=f"{name}@shop.nl", first_name=name.title()
-        )
-        for name in ("anna", "bas", "carla", "daan", "eva")
-    ]
-    models.User.objects.create_superuser("bench", "bench@shop.nl", "bench")
-    models.Original.objects.create(pk=1, sha256="0" * 64, size=4, content=b"bench")
-    tags = models.Tag.objects.bulk_create(models.Tag(name=word) for word in WORDS)
-    people = models.Customer.objects.bulk_create(
-        (
-            models.Customer(
-                domain="shop.nl", address=f"klant{n}@bedrijf{n % 97}.nl", name=f"K {n}"
-            )
-            for n in range(max(threads // 3, 10))
-        ),
-        batch_size=BATCH,
-    )
-    for first in range(0, threads, BATCH):
-        _fill_batch(
-            range(first, min(first + BATCH, threads)),
-            chance=chance,
-            start=start,
-            boxes=boxes,
-            team=team,
-            tags=tags,
-            people=people,
-        )
-    newest = models.Message.objects.filter(thread=OuterRef("pk")).order_by("-pk")
-    models.Thread.objects.update(
-        last_message=Subquery(newest.values("pk")[:1]),
-        last_message_at=Subquery(newest.values("created_at")[:1]),
-    )
-
-
-def _fill_batch(
-    numbers: range,
-    *,
-    chance: random.Random,
-    start: Any,
-    boxes: list[Any],
-    team: list[Any],
-    tags: list[Any],
-    people: list[Any],
-) -> None:
-    from threads import models  # noqa: PLC0415
-    from webhooks.models import Event, EventBody  # noqa: PLC0415
-
-    rows = models.Thread.objects.bulk_create(
-        models.Thread(
-            mailbox=chance.choice(boxes),
-            subject=f"{' '.join(chance.sample(WORDS, 3)).capitalize()} {number}",
-            status=chance.choice(["open", *["closed"] * 8, "pending"]),
-            priority=chance.choice([*["normal"] * 8, "high", "urgent"]),
-            assignee=chance.choice([None, *team]),
-            customer=chance.choice(people),
-            message_count=MESSAGES,
-            sequence=1,
-        )
-        for number in numbers
-    )
-    models.Message.objects.bulk_create(
-        (
-            _message(thread, turn, f"{number}.{turn}@bench", start=start, chance=chance)
-            for number, thread in zip(numbers, rows, strict=True)
-            for turn in range(MESSAGES)
-        ),
-        batch_size=BATCH // 2,  # PostgreSQL takes 65,535 parameters
-    )
-    models.Thread.tags.through.objects.bulk_create(
-        models.Thread.tags.through(thread=thread, tag=chance.choice(tags))
-        for thread in rows[::2]
-    )
-    events = Event.objects.bulk_create(
-        Event(
-            type="thread.created",
-            thread=thread.public_id,
-            mailbox=thread.mailbox.address,
-            domain="shop.nl",
-            sequence=1,
-            position=number + 1,
-            cause=f"bench:{number}",
-        )
-        for number, thread in zip(numbers, rows, strict=True)
-    )
-    body = b'{"actor":{"type":"customer","id":"k@x.nl","name":"Klant"}}'
-    EventBody.objects.bulk_create(
-        EventBody(event=event, format="full", body=body) for event in events
-    )
-
-
-def _message(
-    thread: Any, turn: int, name: str, *, start: Any, chance: random.Random
-) -> Any:
-    from threads import models  # noqa: PLC0415
-
-    ours = turn == 1
-    text = " ".join(chance.choices(WORDS, k=80))
-    them = {"address": thread.customer.address, "name": thread.customer.name}
-    us = {"address": thread.mailbox.address, "name": ""}
-    return models.Message(
-        mailbox=thread.mailbox,
-        thread=thread,
-        direction="outbound" if ours else "inbound",
-        status="sent" if ours else "received",
-        dedupe_key=hashlib.sha256(name.encode()).hexdigest(),
-        original_id=1,
-        message_id=name,
-        sender=us["address"] if ours else them["address"],
-        addresses={
-            "from": [us if ours else them],
-            "to": [them if ours else us],
-            "cc": [],
-            "reply_to": [],
-        },
-        subject=thread.subject,
-        body_text=text,
-        spans={"reply": [[0, len(text)]], "quoted": [], "signature": []},
-        created_at=start + timedelta(minutes=turn),
-        why_rule="new",
-        why_evidence="refers to nothing",
-    )
-
-
-def pages() -> Iterator[tuple[str, str]]:
+def page(name: str, *args: Any) -> str:
     from django.urls import reverse  # noqa: PLC0415
 
-    from threads.models import Message, Tag, Thread  # noqa: PLC0415
+    return reverse(f"admin:{name}", args=args)
 
-    threads = reverse("admin:threads_thread_changelist")
+
+def lists() -> Iterator[tuple[str, str]]:
+    """Every page of the menu, and what one asks of the long ones."""
+    from mailbelly.sidebar import navigation  # noqa: PLC0415
+    from threads.models import Message, Thread, User  # noqa: PLC0415
+
     some = Thread.objects.order_by("-pk")[1000]
     named = Message.objects.order_by("-pk")[3000].message_id
-    tag = Tag.objects.order_by("pk")[3].pk
-    yield "all threads", threads
-    yield "all threads, page 20", f"{threads}?p=20"
+    threads = page("threads_thread_changelist")
+    customers = page("threads_customer_changelist")
+    deliveries = page("webhooks_delivery_changelist")
+    events = page("webhooks_event_changelist")
+    merge = page("threads_thread_merge", some.public_id)
+    everybody = SimpleNamespace(user=User.objects.get(username="bench"))
+    for group in navigation(everybody):
+        yield from ((str(item["title"]), str(item["link"])) for item in group["items"])
+    yield "Threads, page 20", f"{threads}?p=20"
     for queue in ("mine", "unassigned", "waiting", "snoozed"):
-        yield queue, f"{threads}?queue={queue}"
-    yield "closed", f"{threads}?status__exact=closed"
-    yield "spam (none)", f"{threads}?status__exact=spam"
-    yield "urgent", f"{threads}?priority__exact=urgent"
-    yield "a tag", f"{threads}?tags__id__exact={tag}"
-    yield "a mailbox", f"{threads}?mailbox__id__exact={some.mailbox_id}"
-    yield "search a common word", f"{threads}?q=factuur"
-    yield "search one subject", f"{threads}?q={some.subject.split()[-1]}"
-    yield "search nothing", f"{threads}?q=bestaat+niet"
-    yield "search an address", f"{threads}?q=klant77@bedrijf77.nl"
-    yield "search a Message-ID", f"{threads}?q={named}"
-    yield "a thread", reverse("admin:threads_thread_change", args=[some.public_id])
-    merge = reverse("admin:threads_thread_merge", args=[some.public_id])
-    yield "merge", merge
-    yield "merge, search", f"{merge}?q=garantie"
-    customers = reverse("admin:threads_customer_changelist")
-    yield "customers", customers
-    yield "customers, search", f"{customers}?q=klant99"
-    yield (
-        "a customer",
-        reverse("admin:threads_customer_change", args=[some.customer_id]),
-    )
-    yield "tags", reverse("admin:threads_tag_changelist")
+        yield f"Threads, {queue}", f"{threads}?queue={queue}"
+    yield "Threads, closed", f"{threads}?status__exact=closed"
+    yield "Threads, spam (none)", f"{threads}?status__exact=spam"
+    yield "Threads, urgent", f"{threads}?priority__exact=urgent"
+    yield "Threads, a tag", f"{threads}?tags__id__exact=4"
+    yield "Threads, a mailbox", f"{threads}?mailbox__id__exact=1"
+    yield "Threads, a common word", f"{threads}?q=factuur"
+    yield "Threads, one subject", f"{threads}?q={some.subject.split()[-1]}"
+    yield "Threads, what is not there", f"{threads}?q=bestaat+niet"
+    yield "Threads, an address", f"{threads}?q=klant77@bedrijf77.nl"
+    yield "Threads, a Message-ID", f"{threads}?q={named}"
+    yield "Merge, search", f"{merge}?q=garantie"
+    yield "Customers, search", f"{customers}?q=klant99"
+    yield "Deliveries, page 20", f"{deliveries}?p=20"
+    yield "Deliveries, given up", f"{deliveries}?state__exact=exhausted"
+    yield "Deliveries, of a webhook", f"{deliveries}?webhook__id__exact=1"
+    yield "Deliveries, an event", f"{deliveries}?event=message.received"
+    yield "Deliveries, of a thread", f"{deliveries}?q={some.public_id}"
+    yield "Events, of a thread", f"{events}?q={some.public_id}"
+    yield "Events, a kind", f"{events}?event=message.received"
 
 
-def measure(url: str) -> tuple[float, float, int]:
+def single() -> Iterator[tuple[str, str]]:
+    """A page of each kind that shows one row, and the forms for a new one."""
+    from django.urls import reverse  # noqa: PLC0415
+
+    from threads.models import IngestRecord, Thread, User  # noqa: PLC0415
+
+    some = Thread.objects.order_by("-pk")[1000]
+    clerk = User.objects.get(username="anna").pk
+    stopped = IngestRecord.objects.order_by("-pk")[0].pk
+    yield "A thread", page("threads_thread_change", some.public_id)
+    yield "Merge", page("threads_thread_merge", some.public_id)
+    yield "A customer", page("threads_customer_change", some.customer_id)
+    yield "A mailbox", page("threads_mailbox_change", 1)
+    yield "New mailbox", page("threads_mailbox_add")
+    yield "A source", page("threads_source_change", 1)
+    yield "A webhook", page("webhooks_webhook_change", 1)
+    yield "New webhook", page("webhooks_webhook_add")
+    yield "New API key", page("api_apikey_add")
+    yield "A delivery", page("webhooks_delivery_change", some.pk)
+    yield "An event", page("webhooks_event_change", some.pk)
+    yield "A quarantined mail", page("threads_ingestrecord_change", stopped)
+    yield "A team member", page("threads_user_change", clerk)
+    yield "A group", page("auth_group_change", 1)
+    yield "My account", reverse("account")
+
+
+def measure(client: Any, url: str) -> tuple[float, float, int]:
     from django.db import connection  # noqa: PLC0415
-    from django.test import Client  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
-    from threads.models import User  # noqa: PLC0415
-
-    client = Client()
-    client.force_login(User.objects.get(username="bench"))
     with CaptureQueriesContext(connection) as statements:
         answer = client.get(url)
     counted = len(statements)
@@ -229,6 +120,7 @@ def main(threads: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("DATABASE_URL", f"sqlite:///{folder}/bench.sqlite3")
         os.environ.setdefault("ENV_FILE", "tests/environment.env")
+        os.environ.setdefault("LOG_LEVEL", "ERROR")
         os.environ.update(DEBUG="true", DJANGO_SETTINGS_MODULE="mailbelly.settings")
         import django  # noqa: PLC0415
 
@@ -236,23 +128,37 @@ def main(threads: int) -> None:
         from django.conf import settings  # noqa: PLC0415
         from django.core.management import call_command  # noqa: PLC0415
         from django.db import connection, reset_queries  # noqa: PLC0415
+        from django.test import Client  # noqa: PLC0415
+        from django.utils import timezone  # noqa: PLC0415
+
+        from threads.models import User  # noqa: PLC0415
 
         settings.DEBUG = False
         settings.ALLOWED_HOSTS = ["testserver"]
         call_command("migrate", verbosity=0)
         begun = monotonic()
-        fill(threads)
-        reset_queries()
+        Archive(threads, timezone.now()).fill()
+        client = Client()
+        client.force_login(User.objects.create_superuser("bench", "bench@shop.nl"))
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+            # As autovacuum leaves a database that has been in use for a while.
+            cursor.execute(
+                "ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE"
+            )
+        reset_queries()
         seconds = monotonic() - begun
         print(f"{connection.vendor}: {threads:,} threads, filled in {seconds:.0f} s")
-        for name, url in pages():
-            ms, cpu, statements = measure(url)
+        over = 0
+        for name, url in (*lists(), *single()):
+            ms, cpu, statements = measure(client, url)
+            late = ms > SLOWEST_MS or statements > MOST_STATEMENTS
+            over += late
             print(
-                f"{name:24} {ms:7.0f} ms, of which {cpu:5.0f} ms in this process,"
-                f" {statements:2} statements"
+                f"{name:26} {statements:2} statements {ms:6.0f} ms, of which"
+                f" {cpu:4.0f} ms in this process{'  <--' if late else ''}",
+                flush=True,
             )
+        print(f"{over} over {SLOWEST_MS} ms or {MOST_STATEMENTS} statements")
         connection.close()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 # Group → (title, icon, page). Who may see a page's rows sees the page.
@@ -62,7 +63,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": title,
             "separator": number > 0,
             "items": [
-                {"title": name, "icon": icon, "link": _link(page)}
+                {"title": capfirst(name), "icon": icon, "link": _link(page)}
                 for name, icon, page in items
                 if _may_see(request, page)
             ],

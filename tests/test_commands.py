@@ -84,3 +84,21 @@ def test_settings_that_cannot_be_read_are_one_line(settings, mend):
     assert mend in found.stderr
     assert found.stderr.count("\n") == 1
     assert "geheim" not in found.stderr
+
+
+@pytest.mark.parametrize("name", ["fsck", "ingest", "worker"])
+def test_a_database_without_tables_is_one_line(name, tmp_path):
+    database = {"DATABASE_URL": f"sqlite:///{tmp_path}/new.sqlite3"}
+    found = run(["manage.py", name], **database)
+    assert found.returncode == 1
+    assert found.stderr == (
+        "CommandError: The database is not up to date. First run: manage.py migrate\n"
+    )
+
+
+def test_a_database_out_of_reach_is_one_line():
+    found = run(["manage.py", "fsck"], DATABASE_URL="postgres://x:geheim@127.0.0.1:1/x")
+    assert found.returncode == 1
+    assert "The database refused: " in found.stderr
+    assert found.stderr.count("\n") == 1
+    assert "geheim" not in found.stderr

@@ -16,13 +16,12 @@ from watchfiles import watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from threads.arrival import LostClaimError
-from threads.doors import open_door
+from threads.doors import enter
 from threads.heartbeat import Heart
 from threads.ingest import Tally
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
-from webhooks.wording import kept
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +115,8 @@ def _folders(source: Source) -> list[Path]:
     if source.handed_over:
         return []
     try:
-        open_door(source)
+        enter(source)
     except SourceError as error:
-        Source.objects.filter(pk=source.pk).update(
-            last_error=str(error)[:2000], error_words=[kept(error.sentence)]
-        )
         log.warning("%s", error)
         return []
     root = Path(source.location).resolve()

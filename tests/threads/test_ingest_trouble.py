@@ -9,12 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from tests.mails import Maildir, mail
 from tests.processes import ROOT, command
 from threads.laws import LAWS
-from threads.models import IngestRecord, Message, Original
+from threads.models import IngestRecord, Message, Original, Source
 from webhooks.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,6 +46,16 @@ def readable(tmp_path):
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
             folder.chmod(folder.stat().st_mode | 0o011)
+
+
+def test_a_folder_that_is_gone_is_told_by_the_source_too(source, tmp_path, capsys):
+    """One pass, as `--watch` does: the staff site and the dashboard show it."""
+    Source.objects.update(location=str(tmp_path / "weg"))
+    with pytest.raises(SystemExit):
+        call_command("ingest")
+    source.refresh_from_db()
+    assert source.last_error in capsys.readouterr().err
+    assert str(tmp_path / "weg") in source.trouble
 
 
 @as_root

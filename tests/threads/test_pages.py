@@ -3,18 +3,22 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from tests.desk import PIXEL, QUESTION, Desk, letter
+from tests.staff import pages
 from threads import outbound
+from threads.access import groups
 from threads.actors import SYSTEM
 from threads.mail.display import html_for_frame
 from threads.models import Message, Note, Tag, Thread, User
 from threads.serializers import message_json
 from webhooks import subscriptions
+from webhooks.admin import base
 from webhooks.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,6 +102,43 @@ def test_every_page_is_a_bounded_number_of_statements(
             answer = client.get(url)
         assert answer.status_code == 200, name
         assert len(counted) > 2, name
+
+
+def test_every_page_that_links_lead_to_is_a_bounded_number_of_statements(
+    client, admin_user, desk_full, django_assert_max_num_queries
+):
+    """All of the menu, and of each kind of row the page, its history, its deletion."""
+    client.force_login(admin_user)
+    found = list(pages(client))
+    assert "/admin/webhooks/webhook/" in found
+    assert len(found) > 40
+    for path in found:
+        with django_assert_max_num_queries(MOST_STATEMENTS, info=path):
+            client.get(path)
+
+
+def test_a_count_that_stopped_says_more_than(client, admin_user, desk, monkeypatch):
+    monkeypatch.setattr(base, "MOST_COUNTED", 2)
+    for number in range(3):
+        desk.arrive(letter(message_id=f"<{number}@x>", subject=f"Lamp {number}"))
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_changelist")
+    assert "meer dan 2 resultaten" in client.get(url).content.decode()
+
+
+def test_our_groups_are_named_for_people_and_keep_their_name(client, admin_user):
+    groups.refresh(apps)
+    ours = Group.objects.get(name=groups.TEAM_MEMBER)
+    client.force_login(admin_user)
+    url = reverse("admin:auth_group_change", args=[ours.pk])
+    for page in (url, reverse("admin:auth_group_changelist")):
+        said = client.get(page).content.decode()
+        assert "teamlid" in said
+        assert groups.TEAM_MEMBER not in said
+    client.post(url, {"name": "Iets anders", "permissions": []})
+    gone = reverse("admin:auth_group_delete", args=[ours.pk])
+    assert client.post(gone, {"post": "yes"}).status_code == 403
+    assert Group.objects.get(pk=ours.pk).name == groups.TEAM_MEMBER
 
 
 def test_a_long_thread_shows_its_newest_messages_and_leads_to_the_older(

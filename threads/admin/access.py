@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from threads.models import SecondFactor
+from webhooks.admin.base import Titled
 from webhooks.admin.cluster import SuperusersOnly
 
 for model in (AccessAttempt, AccessLog, AccessFailureLog):
@@ -17,8 +18,13 @@ for model in (AccessAttempt, AccessLog, AccessFailureLog):
         admin.site.unregister(model)
 
 
+class ByName(Titled):
+    def shown_name(self, obj: AccessAttempt | AccessLog) -> str:
+        return obj.username or "–"
+
+
 @admin.register(AccessAttempt)
-class AttemptAdmin(SuperusersOnly, AxesAttemptAdmin, ModelAdmin):  # type: ignore[misc]
+class AttemptAdmin(SuperusersOnly, ByName, AxesAttemptAdmin, ModelAdmin):  # type: ignore[misc]
     """Deleting a row unlocks the name that is locked by it."""
 
     list_display = ("attempt_time", "username", "ip_address", "failures_since_start")
@@ -30,7 +36,7 @@ class AttemptAdmin(SuperusersOnly, AxesAttemptAdmin, ModelAdmin):  # type: ignor
 
 
 @admin.register(AccessLog)
-class LoginAdmin(SuperusersOnly, AxesLogAdmin, ModelAdmin):  # type: ignore[misc]
+class LoginAdmin(SuperusersOnly, ByName, AxesLogAdmin, ModelAdmin):  # type: ignore[misc]
     list_display = ("attempt_time", "logout_time", "username", "ip_address")
     list_filter: ClassVar = ["attempt_time"]
     fieldsets = (

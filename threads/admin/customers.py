@@ -10,8 +10,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy
 
 from threads.admin.base import ReadOnlyAdmin
-from threads.admin.lists import CappedPaginator, NewestFirst
+from threads.admin.lists import NewestFirst
 from threads.models import Customer, Mailbox, Thread
+from webhooks.admin.base import CappedPaginator
 
 _THREADS_SHOWN = 50
 _LONGEST_SEARCH = 200

@@ -1,28 +1,20 @@
 """Lists that stay quick on a hundred thousand rows: capped, keyed, indexed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
 from threads.mail.limits import message_id
 from threads.models import Customer, Mailbox, Message, Thread
+from webhooks.admin.base import MOST_COUNTED
 
-if TYPE_CHECKING:
-    _Paginator = Paginator[Any]
-else:
-    _Paginator = Paginator
-
-# Beyond it nobody leafs: filter, or search. Counting stops there too.
-MOST_COUNTED = 1_000
 _LONGEST_SEARCH = 200
 QUEUES = (
     ("mine", _("My threads")),
@@ -31,15 +23,6 @@ QUEUES = (
     ("snoozed", _("Snoozed")),
 )
 _CUSTOMERS_FOUND = 500
-
-
-class CappedPaginator(_Paginator):
-    @cached_property
-    def count(self) -> int:
-        rows = self.object_list
-        if isinstance(rows, QuerySet):
-            return rows.order_by()[:MOST_COUNTED].count()
-        return min(len(rows), MOST_COUNTED)
 
 
 class NewestFirst(ChangeList):  # type: ignore[misc]

@@ -20,7 +20,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 from threads import people
 from threads.access import groups
 from threads.models import Team, User
-from webhooks.admin.base import Buttons
+from webhooks.admin.base import Buttons, PlainChoices, Titled, column
 from webhooks.admin.cluster import SuperusersOnly
 from webhooks.admin.form import Choices
 
@@ -105,7 +105,7 @@ def givable(site: admin.AdminSite) -> models.QuerySet[Permission]:
 
 
 @admin.register(User)
-class UserAdmin(Buttons, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(Buttons, PlainChoices, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = MemberForm
     add_form = NewMemberForm
     change_password_form = AdminPasswordChangeForm
@@ -199,7 +199,7 @@ class UserAdmin(Buttons, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type
 
 
 @admin.register(Team)
-class TeamAdmin(ModelAdmin):  # type: ignore[misc]
+class TeamAdmin(PlainChoices, ModelAdmin):  # type: ignore[misc]
     add_label = _("New team")
     list_display = ("name",)
 
@@ -211,12 +211,30 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(SuperusersOnly, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(SuperusersOnly, Titled, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Rights are given by superusers; here, unlike the queue, groups are also made."""
 
     add_label = _("New group")
+    list_display = ("shown_name",)
     # Two lists with arrows are wider than a telephone, and half in English.
     filter_horizontal = ()
+
+    @column(_("group"), ordering="name")
+    def shown_name(self, obj: Group) -> str:
+        return groups.title(obj.name)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What `groups` looks for by its name keeps that name."""
+        return ("permissions",) if self._ours(obj) else ("name", "permissions")
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: models.Model | None = None
+    ) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and not self._ours(obj)
+
+    def _ours(self, obj: models.Model | None) -> bool:
+        return isinstance(obj, Group) and obj.name in groups.GROUPS
 
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest, **kwargs: Any

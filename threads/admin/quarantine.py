@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from threads import quarantine
 from threads.admin.base import ReadOnlyAdmin
 from threads.models import IngestRecord
-from webhooks.admin.base import Buttons, column
+from webhooks.admin.base import Buttons, CappedPaginator, column
 
 _LONGEST_LINE = 160
 
@@ -25,6 +25,9 @@ class QuarantineAdmin(Buttons, ReadOnlyAdmin):
     list_select_related = ("source__mailbox",)
     search_fields = ("=public_id", "ref")
     ordering = ("-pk",)
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = CappedPaginator
     fieldsets = ((None, {"fields": ()}),)
     actions = ("try_selected_again",)
     buttons: ClassVar = {"try_again": _("Tried again.")}

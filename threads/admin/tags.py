@@ -16,6 +16,7 @@ from threads.models import Tag
 
 @admin.register(Tag)
 class TagAdmin(ModelAdmin):  # type: ignore[misc]
+    add_label = _("New tag")
     list_display = ("name", "used")
     search_fields = ("name",)
     fields = ("name",)

@@ -26,7 +26,6 @@ from threads.admin import columns, refusals
 from threads.admin.base import ReadOnlyAdmin
 from threads.admin.lists import (
     QUEUES,
-    CappedPaginator,
     NewestFirst,
     QueueFilter,
     search,
@@ -36,6 +35,7 @@ from threads.admin.verbs import TYPED, VERBS, actor_of, person
 from threads.errors import RefusedError
 from threads.lifecycle import Changes, change
 from threads.models import Thread
+from webhooks.admin.base import CappedPaginator
 
 # One verb call a thread: more than these is work for the API.
 MOST_AT_ONCE = 200

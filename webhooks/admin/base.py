@@ -6,18 +6,40 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import cached_property
 from unfold.decorators import display
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
+    _Paginator = Paginator[Any]
 else:
     _ModelAdmin = admin.ModelAdmin
+    _Paginator = Paginator
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+
+# Beyond it nobody leafs: filter, or search. Counting stops there too.
+MOST_COUNTED = 1_000
+
+
+class CappedPaginator(_Paginator):
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if isinstance(rows, models.QuerySet):
+            return rows.order_by()[:MOST_COUNTED].count()
+        return min(len(rows), MOST_COUNTED)
+
+    @property
+    def capped(self) -> bool:
+        """There may be more than it counted."""
+        return self.count == MOST_COUNTED
 
 
 def column(
@@ -28,6 +50,39 @@ def column(
         description=title, ordering=ordering or None, label=label
     )
     return mark
+
+
+class Titled(_ModelAdmin):
+    """Rows named for programmers; `shown_name` stands in the line above their page."""
+
+    def shown_name(self, obj: Any) -> str:
+        raise NotImplementedError
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        found: Any = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.shown_name = self.shown_name(found)
+        return found
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (obj := kwargs.get("obj")) is not None:
+            context["subtitle"] = self.shown_name(obj)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+class PlainChoices(_ModelAdmin):
+    """Without the small menu that opens a window to change the choices themselves."""
+
+    def formfield_for_dbfield(self, *args: Any, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(*args, **kwargs)
+        widget = getattr(field, "widget", None)
+        if field is not None and isinstance(widget, RelatedFieldWidgetWrapper):
+            field.widget = widget.widget
+        return field
 
 
 class Buttons(_ModelAdmin):

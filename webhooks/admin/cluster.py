@@ -12,6 +12,8 @@ from django_q import admin as theirs
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin
 
+from webhooks.admin.base import Titled
+
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
@@ -41,11 +43,16 @@ class SuperusersOnly(_ModelAdmin):
         return bool(request.user.is_superuser)
 
 
+class QueueAdmin(Titled, theirs.QueueAdmin):  # type: ignore[misc]
+    def shown_name(self, obj: OrmQ) -> str:
+        return str(obj.name())
+
+
 for model, page in (
     (Schedule, theirs.ScheduleAdmin),
     (Success, theirs.TaskAdmin),
     (Failure, theirs.FailAdmin),
-    (OrmQ, theirs.QueueAdmin),
+    (OrmQ, QueueAdmin),
 ):
     admin.site.unregister(model)
     admin.site.register(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from webhooks import outbox
-from webhooks.admin.base import Buttons, ShownOnly, column
+from webhooks.admin.base import Buttons, CappedPaginator, ShownOnly, column
 from webhooks.admin.events import DayFilter, KindFilter, pretty
 from webhooks.admin.words import of_attempt, of_event, why_not_delivered
 from webhooks.models import Delivery
@@ -46,6 +46,8 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     search_fields = ("=public_id", "=event__public_id", "=event__thread")
     search_help_text = _("The id of a delivery, an event or a thread.")
     show_full_result_count = False
+    list_per_page = 50
+    paginator = CappedPaginator
     show_facets = admin.ShowFacets.NEVER
     fieldsets = ((None, {"fields": ()}),)
     actions = ("send_failed_again",)

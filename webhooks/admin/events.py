@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 
 from webhooks import retention
-from webhooks.admin.base import Buttons, ShownOnly, column
+from webhooks.admin.base import Buttons, CappedPaginator, ShownOnly, column
 from webhooks.admin.words import EVENTS, of_event
 from webhooks.models import Event
 
@@ -80,6 +80,8 @@ class EventAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     search_help_text = _("The id of an event or a thread, or a mailbox.")
     ordering = ("-pk",)
     show_full_result_count = False
+    list_per_page = 50
+    paginator = CappedPaginator
     show_facets = admin.ShowFacets.NEVER
     fieldsets = ((None, {"fields": ()}),)
     buttons: ClassVar = {"erase": _("Its texts were erased.")}

@@ -3,7 +3,10 @@
 from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
 
 from webhooks.checks import CONFIGURATION
 
@@ -26,3 +29,38 @@ class OperatorCommand(BaseCommand):
             "epilog": self.example,
         }
         return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """A database that is not ready is told in a line; a bug keeps its traceback."""
+        try:
+            return super().execute(*args, **options)
+        except (DatabaseError, InterfaceError) as error:
+            said = _not_migrated() or _out_of_reach(error)
+            if not said:
+                raise
+            raise CommandError(said) from error
+
+    def expect_tables(self) -> None:
+        """For what runs on while its database is away: tables won't come by waiting."""
+        if said := _not_migrated():
+            raise CommandError(said)
+
+
+def _not_migrated() -> str:
+    try:
+        migrations = MigrationExecutor(connection)
+        waiting = migrations.migration_plan(migrations.loader.graph.leaf_nodes())
+    except (DatabaseError, InterfaceError):
+        return ""
+    if not waiting:
+        return ""
+    return _("The database is not up to date. First run: manage.py migrate")
+
+
+def _out_of_reach(error: Exception) -> str:
+    if not isinstance(error, OperationalError | InterfaceError):
+        return ""
+    return _(
+        "The database refused: %s. Nothing is lost or half stored; run it again when"
+        " the database is well."
+    ) % " ".join(str(error).split()).rstrip(".")

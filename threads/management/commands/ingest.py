@@ -15,14 +15,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from threads import ledger, watch
 from threads.arrival import LostClaimError
-from threads.doors import open_door, source_for
+from threads.doors import enter, open_door, source_for
 from threads.ingest import Options, Tally, take_in
 from threads.mail.addresses import normalise
 from threads.management import places
@@ -86,11 +85,8 @@ class Command(OperatorCommand):
         self.stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_args: self.stop.set())
-        try:
-            with Parsers() as self.parsers:
-                self._run(options)
-        except (OperationalError, InterfaceError) as error:
-            raise CommandError(_out_of_reach(error)) from error
+        with Parsers() as self.parsers:
+            self._run(options)
 
     def _run(self, options: dict[str, Any]) -> None:
         place = places.given(options)
@@ -101,15 +97,16 @@ class Command(OperatorCommand):
             self._watch(options)
             return
         sources = self._sources(place, options)
-        work = self._pass
+        work, opened = self._pass, enter
         if options["check"] or options["verify"]:
             work = self._verify if options["verify"] else self._check
+            opened = open_door
         failed = False
         for source, door in sources:
             if self.stop.is_set():
                 break
             try:
-                failed |= work(source, door or open_door(source))
+                failed |= work(source, door or opened(source))
             except (SourceError, SourceBusyError, LostClaimError) as error:
                 failed = True
                 self._say_error(source, str(error))
@@ -166,12 +163,13 @@ class Command(OperatorCommand):
                 _("--watch reads the configured sources; leave the other options out."),
                 returncode=2,
             )
+        self.expect_tables()
         self.stderr.write(_("Watching. Stop with Ctrl-C."))
 
         def ingest(source: Source, stopped: Callable[[], bool]) -> Tally:
             tally = take_in(
                 source,
-                open_door(source),
+                enter(source),
                 Options(
                     silent=self.options.silent,
                     since=self.options.since or _start(source),
@@ -388,10 +386,3 @@ def _start(source: Source) -> datetime | None:
     if source.start == Source.Start.NOW:
         return source.created_at
     return source.since if source.start == Source.Start.SINCE else None
-
-
-def _out_of_reach(error: Exception) -> str:
-    return _(
-        "The database refused: %s. Nothing is lost or half stored; run it again when"
-        " the database is well."
-    ) % str(error).strip().rstrip(".")

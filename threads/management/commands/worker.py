@@ -28,6 +28,7 @@ class Command(OperatorCommand):
             folder, parent = options["cluster"]
             cluster.run(Path(folder), int(parent))
             return
+        self.expect_tables()
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())

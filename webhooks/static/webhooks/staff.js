@@ -2,6 +2,53 @@
 (() => {
   "use strict";
 
+  /* For who listens to a page: Unfold's icons are words of a font, and some of its
+     fields and links have only a picture or a placeholder for a name. */
+  const ICON = ".material-symbols-outlined";
+  const UNNAMED = "a[href]:not([aria-label]), button:not([aria-label]),"
+    + " input:not([aria-label]):not([type=hidden])";
+
+  const words = (element) => {
+    const copy = element.cloneNode(true);
+    for (const icon of copy.querySelectorAll(ICON)) icon.remove();
+    return copy.textContent.trim();
+  };
+  const hasName = (element) => words(element) || element.title
+    || element.labels?.length || element.hasAttribute("aria-labelledby");
+  const nameFor = (element) => element.placeholder
+    || element.querySelector("[title]")?.title
+    || element.closest("[data-label]")?.dataset.label
+    || element.parentElement.querySelector("input[placeholder]")?.placeholder
+    || (element.getAttribute("href") === "/admin/" ? "MailBelly" : "");
+
+  /* Unfold opens and closes the menu by icons that no key reaches. */
+  const reachable = (icon) => {
+    icon.setAttribute("role", "button");
+    icon.setAttribute("aria-label", "Menu");
+    icon.tabIndex = 0;
+    icon.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      icon.click();
+    });
+  };
+
+  const speak = () => {
+    document.querySelectorAll(`${ICON}[x-on\\:click*=sidebar]`).forEach(reachable);
+    for (const cell of document.querySelectorAll("[data-label]")) {
+      const label = cell.dataset.label;
+      cell.dataset.label = label.charAt(0).toUpperCase() + label.slice(1);
+    }
+    for (const icon of document.querySelectorAll(ICON)) {
+      if (!icon.hasAttribute("aria-label")) icon.setAttribute("aria-hidden", "true");
+    }
+    for (const element of document.querySelectorAll(UNNAMED)) {
+      const name = hasName(element) ? "" : nameFor(element);
+      if (name) element.setAttribute("aria-label", name);
+    }
+  };
+  document.addEventListener("DOMContentLoaded", speak);
+
   const write = async (text) => {
     if (window.isSecureContext && navigator.clipboard) {
       await navigator.clipboard.writeText(text);
