@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('threads', '0008_protection'),
+        ('threads', '0009_originals'),
     ]
 
     operations = [
