@@ -6,8 +6,7 @@ import threading
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -19,16 +18,21 @@ from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from threads import ledger, watch
+from threads import ledger, outages, watch
 from threads.arrival import LostClaimError
-from threads.doors import open_door
+from threads.doors import open_door, start_of
 from threads.ingest import Options, Tally, take_in
 from threads.mail.addresses import normalise
-from threads.management.arguments import since
+from threads.management.arguments import (
+    add_imap,
+    imap_password,
+    imap_server,
+    since,
+)
 from threads.models import Mailbox, Source
 from threads.parsers import Parsers
 from threads.sourcelease import SourceBusyError
-from threads.sources.base import SourceError
+from threads.sources.base import Door, SourceError
 from threads.sources.maildir import Maildir
 from threads.verification import verify
 from webhooks.management.base import OperatorCommand
@@ -55,7 +59,8 @@ class Command(OperatorCommand):
         parser.add_argument("--since", help="only mail from this date on (2026-01-31)")
         parser.add_argument("--watch", action="store_true", help="keep running")
         parser.add_argument("--maildir", help="a Maildir that is not configured")
-        parser.add_argument("--to", help="the mailbox that --maildir is for")
+        add_imap(parser, "an IMAP folder that is not configured")
+        parser.add_argument("--to", help="the mailbox that --maildir or --imap is for")
         parser.add_argument(
             "--silent", action="store_true", help="no webhooks for these mails"
         )
@@ -110,7 +115,7 @@ class Command(OperatorCommand):
     # --- Which sources ----------------------------------------------------------
 
     def _sources(self, options: dict[str, Any]) -> list[Source]:
-        if options["maildir"] or options["to"]:
+        if options["maildir"] or options["imap"] or options["to"]:
             return [self._ad_hoc(options)]
         return list(self._configured(options["mailbox"]))
 
@@ -123,22 +128,35 @@ class Command(OperatorCommand):
 
     def _ad_hoc(self, options: dict[str, Any]) -> Source:
         """An inactive source per mailbox and real path, for its ledger."""
-        if not (options["maildir"] and options["to"]):
+        if options["imap"] and not (options["maildir"] or not options["to"]):
+            return self._ad_hoc_imap(options)
+        if not (options["maildir"] and options["to"]) or options["imap"]:
             raise CommandError(
-                _("--maildir DIR and --to ADDRESS go together."), returncode=2
-            )
-        if options["mailbox"] or options["watch"]:
-            raise CommandError(
-                _("--mailbox and --watch are for configured sources, not --maildir."),
+                _("--maildir DIR or --imap URL, and --to ADDRESS, go together."),
                 returncode=2,
             )
-        mailbox = _mailbox(options["to"], "--to")
         location = str(Path(options["maildir"]).resolve())
         try:
             Maildir(location)
         except SourceError as error:
             raise CommandError(str(error), returncode=2) from error
-        key = {"mailbox": mailbox, "kind": Source.Kind.MAILDIR, "location": location}
+        return self._inactive(options, Source.Kind.MAILDIR, location)
+
+    def _ad_hoc_imap(self, options: dict[str, Any]) -> Source:
+        """Its password is asked for each time, and kept nowhere."""
+        server = imap_server(options["imap"])
+        password = imap_password(options["password_file"], server)
+        source = self._inactive(options, Source.Kind.IMAP, server.url)
+        source.settings = {"password": password}
+        return source
+
+    def _inactive(self, options: dict[str, Any], kind: str, location: str) -> Source:
+        if options["mailbox"] or options["watch"]:
+            raise CommandError(
+                _("--mailbox and --watch are for configured sources."), returncode=2
+            )
+        mailbox = _mailbox(options["to"], "--to")
+        key: dict[str, Any] = {"mailbox": mailbox, "kind": kind, "location": location}
         if options["check"] or options["verify"]:
             found = Source.objects.filter(**key).first()
             return found or Source(**key)
@@ -146,9 +164,20 @@ class Command(OperatorCommand):
 
     # --- The work ---------------------------------------------------------------
 
+    @contextmanager
+    def _opened(self, source: Source) -> Iterator[Door]:
+        with closing(open_door(source, since=self.options.since)) as door:
+            yield door
+
     def _pass(self, source: Source) -> bool:
-        door = open_door(source)
-        with self._progress(source) as progress:
+        outages.check_spared(source)
+        with ExitStack() as stack:
+            try:
+                door = stack.enter_context(self._opened(source))
+            except SourceError as error:
+                outages.begin(source, error)
+                raise
+            progress = stack.enter_context(self._progress(source))
             tally = self._patiently(source, door, progress)
         self._report(source, tally)
         return tally.failed
@@ -157,7 +186,7 @@ class Command(OperatorCommand):
         """A watcher holds a source for moments only; wait for that."""
         options = Options(
             silent=self.options.silent,
-            since=self.options.since or _start(source),
+            since=self.options.since or start_of(source),
             limit=self.options.limit,
             parsers=self.parsers,
             stopped=self.stop.is_set,
@@ -173,20 +202,20 @@ class Command(OperatorCommand):
                 sleep(0.1)
 
     def _watch(self, options: dict[str, Any]) -> None:
-        if any(options[name] for name in ("maildir", "to", "check", "verify")):
+        if any(options[name] for name in ("maildir", "imap", "to", "check", "verify")):
             raise CommandError(
                 _("--watch reads the configured sources; leave the other options out."),
                 returncode=2,
             )
         self.stderr.write(_("Watching. Stop with Ctrl-C."))
 
-        def ingest(source: Source, stopped: Callable[[], bool]) -> Tally:
+        def ingest(source: Source, door: Door, stopped: Callable[[], bool]) -> Tally:
             tally = take_in(
                 source,
-                open_door(source),
+                door,
                 Options(
                     silent=self.options.silent,
-                    since=self.options.since or _start(source),
+                    since=self.options.since or start_of(source),
                     limit=self.options.limit,
                     parsers=self.parsers,
                     lone_seconds=LONE_SECONDS,
@@ -202,28 +231,32 @@ class Command(OperatorCommand):
     def _check(self, source: Source) -> bool:
         """Look and count; nothing is stored, flagged or moved."""
         tally = Tally()
-        door = open_door(source)
-        for found in ledger.compare(source, door, limit=self.options.limit):
-            match found:
-                case ledger.Arrived():
-                    tally.stored += 1
-                case ledger.Known():
-                    tally.known += 1
-                case ledger.Oversize():
-                    tally.oversize += 1
-                case ledger.Unreadable(reason=reason):
-                    tally.errors.append(reason)
-        tally.skipped += door.skipped
+        with self._opened(source) as door:
+            for found in ledger.compare(source, door, limit=self.options.limit):
+                match found:
+                    case ledger.Arrived():
+                        tally.stored += 1
+                    case ledger.Known():
+                        tally.known += 1
+                    case ledger.Oversize():
+                        tally.oversize += 1
+                    case ledger.Unreadable(reason=reason):
+                        tally.errors.append(reason)
+                    case ledger.Unfetchable(reason=reason):
+                        tally.unfetchable += 1
+                        tally.errors.append(reason)
+            tally.skipped += door.skipped
         self._report(source, tally, check=True)
         return tally.failed
 
     def _verify(self, source: Source) -> bool:
-        found = verify(
-            source,
-            open_door(source),
-            since=self.options.since or _start(source),
-            stopped=self.stop.is_set,
-        )
+        with self._opened(source) as door:
+            found = verify(
+                source,
+                door,
+                since=self.options.since or start_of(source),
+                stopped=self.stop.is_set,
+            )
         counts = {
             "present": found.present,
             "missing": len(found.missing),
@@ -294,6 +327,7 @@ class Command(OperatorCommand):
                         "duplicates": tally.duplicates,
                         "quarantined": tally.quarantined,
                         "oversize": tally.oversize,
+                        "unfetchable": tally.unfetchable,
                         "known": tally.known,
                         "known_quarantined": tally.known_quarantined,
                         "skipped": dict(tally.skipped),
@@ -352,6 +386,7 @@ def _summary(source: Source, tally: Tally, *, check: bool) -> str:
                 (_("%d duplicate"), tally.duplicates),
                 (_("%d quarantined"), tally.quarantined),
                 (_("%d too large"), tally.oversize),
+                (_("%d not fetched"), tally.unfetchable),
                 (_("%d known"), tally.known),
                 (_("%d in quarantine before"), tally.known_quarantined),
             )
@@ -374,13 +409,6 @@ def _mailbox(address: str, option: str) -> Mailbox:
             returncode=2,
         )
     return found
-
-
-def _start(source: Source) -> datetime | None:
-    """From when on a configured source wants its mail."""
-    if source.start == Source.Start.NOW:
-        return source.created_at
-    return source.since if source.start == Source.Start.SINCE else None
 
 
 def _out_of_reach(error: Exception) -> str:
