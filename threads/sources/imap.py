@@ -147,7 +147,7 @@ class Imap:
 
     def _examine(self) -> dict[bytes, Any]:
         try:
-            return self._ask(
+            answer: dict[bytes, Any] = self._ask(
                 lambda line: line.select_folder(self.server.folder, readonly=True)
             )
         except IMAPClientError as error:
@@ -162,6 +162,7 @@ class Imap:
                 reason=said(error),
                 folders=", ".join(self._ask(folders)) or "–",
             ) from error
+        return answer
 
     def _forget(self) -> None:
         self._settled.clear()
@@ -294,7 +295,8 @@ class Imap:
                 self._fetched[one] = content
 
     def _batch(self, uid: int) -> tuple[list[int], int]:
-        batch, size = [], 0
+        batch: list[int] = []
+        size = 0
         if self._one_by_one > 0:
             self._one_by_one -= 1
             return [uid], 0

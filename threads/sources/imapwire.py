@@ -73,8 +73,8 @@ class _Imap4(imaplib.IMAP4):
             plain.close()
             raise
 
-    def starttls(self, ssl_context: Any = None) -> tuple[str, list[Any]]:
-        kind, data = self._simple_command("STARTTLS")  # type: ignore[attr-defined]
+    def starttls(self, ssl_context: Any = None) -> tuple[Any, list[Any]]:
+        kind, data = self._simple_command("STARTTLS")
         if kind != "OK":
             raise self.error(data[-1])
         if self._received:
@@ -83,7 +83,7 @@ class _Imap4(imaplib.IMAP4):
         self.file.close()
         self.sock = self._wrapped(self.sock, ssl_context)
         self.file = self.sock.makefile("rb")
-        self.untagged_responses: dict[str, list[bytes | None]] = {}
+        self.untagged_responses = {}
         return kind, data
 
     def read(self, size: int) -> bytes:
@@ -120,7 +120,7 @@ class _Imap4(imaplib.IMAP4):
         return data
 
 
-class Connection(IMAPClient):
+class Connection(IMAPClient):  # type: ignore[misc]
     """IMAPClient on such a line; made by `connect`."""
 
     _imap: _Imap4
@@ -192,7 +192,7 @@ def connect(server: Server, login: Login, *, authority: str = "") -> Connection:
 
 
 def _reached(server: Server, context: ssl.SSLContext) -> Connection:
-    where = {"host": server.host, "port": server.port}
+    where: dict[str, Any] = {"host": server.host, "port": server.port}
     try:
         return Connection(server, context)
     except (socket.gaierror, UnicodeError) as error:
@@ -226,7 +226,7 @@ def _reached(server: Server, context: ssl.SSLContext) -> Connection:
 
 
 def _distrusted(server: Server, error: ssl.SSLCertVerificationError) -> OutageError:
-    where = {"host": server.host, "reason": said(error)}
+    where: dict[str, Any] = {"host": server.host, "reason": said(error)}
     if error.verify_code in {62, 64}:  # X509_V_ERR_HOSTNAME_, IP_ADDRESS_MISMATCH
         return OutageError(
             _(
