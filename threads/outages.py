@@ -3,6 +3,7 @@
 A server that refuses the login is spared for a while: asking on locks accounts.
 """
 
+from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
@@ -43,7 +44,7 @@ def check_spared(source: Source) -> None:
 
 def begin(source: Source, error: SourceError) -> None:
     """The first failure of an outage is an event; each is in the source's row."""
-    said = {
+    said: dict[str, Any] = {
         "last_error": clean_text(str(error), _LONGEST_ERROR),
         "error_words": [kept(error.sentence)],
     }

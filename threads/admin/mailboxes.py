@@ -401,7 +401,7 @@ class SourceForm(_SourceForm):
             raise ValidationError({"host": error.said(gettext)}) from error
         cleaned["location"] = server.url
         cleaned["settings"] = secrets = self._secrets(cleaned, provider)
-        needed = ("password",)
+        needed: tuple[str, ...] = ("password",)
         if cleaned.get("login") != "password":
             needed = ("client_id", "refresh_token", "token_url")
         for name in needed:
