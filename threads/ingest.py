@@ -122,6 +122,8 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
         tally.errors.append(error.sentence)
     finally:
         tally.skipped += door.skipped
+        if isinstance(door, Imap):
+            door.pulse = lambda: None
         sourcelease.release(lease, errors=tally.errors, complete=complete)
     if tally.outage is not None:
         outages.begin(source, tally.outage)

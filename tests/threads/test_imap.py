@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.management import call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from tests.imapservers import PASSWORD
@@ -204,3 +205,68 @@ def test_create_mailbox_and_a_folder_that_is_not_configured(
     assert Message.objects.get().imported
     adhoc = Source.objects.get(active=False)
     assert (adhoc.start, adhoc.report_old, adhoc.settings) == ("all", True, {})
+
+
+def test_staff_enter_an_imap_source_and_see_at_once_whether_it_works(
+    mailbox, imap_server, user, admin_client, admin_user, settings
+):
+    admin_user.language = "en"
+    admin_user.save()
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": plain}}
+    form = {
+        "mailbox": mailbox.pk,
+        "kind": "imap",
+        "location": "",
+        "login": "password",
+        "host": "localhost",
+        "port": imap_server.port,
+        "security": "tls",
+        "username": user,
+        "password": PASSWORD,
+        "imap_folder": "INBOX",
+        "authority": imap_server.authority,
+        "active": "on",
+        "start": "",
+        "report_old": "on",
+        "after": "leave",
+        "grace_days": 7,
+    }
+    add = reverse("admin:threads_source_add")
+    assert admin_client.get(add).status_code == 200
+    answer = admin_client.post(add, {**form, "host": ""})
+    assert "This field is required." in answer.content.decode()
+    answer = admin_client.post(add, {**form, "after": "move"})
+    assert "Say to which folder." in answer.content.decode()
+    assert not Source.objects.exists()
+    answer = admin_client.post(add, form, follow=True)
+    assert "Connected. 0 mails found." in answer.content.decode()
+    source = Source.objects.get()
+    assert source.location == imap_server.url(user)
+    assert source.settings["password"] == PASSWORD
+    assert (source.start, source.report_old) == ("now", False)
+    page = reverse("admin:threads_source_change", args=[source.pk])
+    assert PASSWORD not in admin_client.get(page).content.decode()
+    # What stays empty stays as it was; a preset fills in what is known.
+    admin_client.post(page, {**form, "password": "", "active": "", "start": "all"})
+    source.refresh_from_db()
+    assert source.settings["password"] == PASSWORD
+    oauth = {
+        **form,
+        "login": "microsoft",
+        "host": "",
+        "port": "",
+        "active": "",
+        "start": "all",
+        "client_id": "c",
+        "refresh_token": "geheim-token",
+        "tenant": "shop",
+    }
+    admin_client.post(page, oauth)
+    source.refresh_from_db()
+    assert source.location == f"imaps://{user}@outlook.office365.com/INBOX"
+    assert source.settings["token_url"].startswith(
+        "https://login.microsoftonline.com/shop/"
+    )
+    assert "password" not in source.settings
+    assert "geheim-token" not in admin_client.get(page).content.decode()

@@ -334,8 +334,21 @@ class SourceForm(_SourceForm):
         ),
     )
 
+    start = forms.ChoiceField(
+        label=_("take in"),
+        required=False,
+        choices=Source.Start.choices,
+        widget=UnfoldAdminSelectWidget,
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk is None and "start" in self.fields:
+            usual = _("as usual (IMAP: from now on; Maildir: everything)")
+            self.fields["start"].choices = [("", usual), *Source.Start.choices]
+            self.initial |= {"start": "", "report_old": False}
+        for name in {"after", "grace_days"} & self.fields.keys():
+            self.fields[name].required = False  # only shown for IMAP
         try:
             self.kept: dict[str, Any] = dict(self.instance.settings or {})
         except UnreadableSecretError:
@@ -360,6 +373,13 @@ class SourceForm(_SourceForm):
     def clean(self) -> dict[str, Any]:
         """A source that can't be opened is refused now, not at night."""
         cleaned = super().clean() or {}
+        if not cleaned.get("start"):
+            # History of an IMAP folder would be a storm of webhooks.
+            maildir = cleaned.get("kind") == Source.Kind.MAILDIR
+            cleaned["start"] = Source.Start.ALL if maildir else Source.Start.NOW
+            cleaned["report_old"] = maildir
+        cleaned["after"] = cleaned.get("after") or Source.After.LEAVE
+        cleaned["grace_days"] = cleaned.get("grace_days") or self.instance.grace_days
         if cleaned.get("kind") == Source.Kind.MAILDIR:
             self._clean_maildir(cleaned)
         elif cleaned.get("kind") == Source.Kind.IMAP:
@@ -481,6 +501,14 @@ class SourceAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[misc
         if obj.last_pass_at is None:
             return "new", gettext("not fetched yet")
         return "ok", gettext("works")
+
+    def save_model(
+        self, request: HttpRequest, obj: Source, form: Any, change: Any
+    ) -> None:
+        """Saved whatever the server says; what it says is seen at once."""
+        super().save_model(request, obj, form, change)
+        if obj.kind == Source.Kind.IMAP and obj.active:
+            self.test_connection(request, obj)
 
     def test_connection(self, request: HttpRequest, source: Source) -> None:
         finding = try_source(source)
