@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -41,8 +42,8 @@ _STOP_SECONDS = 30
 class Listeners:
     """As many threads as there are sources; one that was changed begins anew."""
 
-    def __init__(self, ingest: Ingest) -> None:
-        self._ingest = ingest
+    def __init__(self, ingest: Ingest, since: datetime | None = None) -> None:
+        self._ingest, self._since = ingest, since
         self._running: dict[int, _Listener] = {}
 
     def keep(self, sources: Iterable[Source]) -> None:
@@ -53,7 +54,7 @@ class Listeners:
                 listener.stop.set()
                 del self._running[pk]
         for pk in wanted.keys() - self._running.keys():
-            self._running[pk] = _Listener(pk, wanted[pk], self._ingest)
+            self._running[pk] = _Listener(pk, wanted[pk], self._ingest, self._since)
             self._running[pk].start()
 
     def close(self) -> None:
@@ -76,9 +77,15 @@ def _shape(source: Source) -> tuple[Any, ...]:
 
 
 class _Listener(threading.Thread):
-    def __init__(self, pk: int, shape: tuple[Any, ...], ingest: Ingest) -> None:
+    def __init__(
+        self,
+        pk: int,
+        shape: tuple[Any, ...],
+        ingest: Ingest,
+        since: datetime | None,
+    ) -> None:
         super().__init__(name=f"imap-{pk}", daemon=True)
-        self.pk, self.shape, self.ingest = pk, shape, ingest
+        self.pk, self.shape, self.ingest, self.since = pk, shape, ingest, since
         self.stop = threading.Event()
         self.failures = 0
 
@@ -104,7 +111,7 @@ class _Listener(threading.Thread):
         """The life of one connection, and of the next at once if this one was well."""
         source = Source.objects.select_related("mailbox").get(pk=self.pk)
         outages.check_spared(source)
-        with closing(imap_door(source)) as door:
+        with closing(imap_door(source, since=self.since)) as door:
             swept = -float(SWEEP_SECONDS)
             while not self.stop.is_set():
                 close_old_connections()

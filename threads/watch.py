@@ -6,6 +6,7 @@ IMAP sources have a thread each (`listening`); here are the Maildirs.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
@@ -38,10 +39,12 @@ def run(
     sources: Callable[[], Iterable[Source]],
     ingest: Ingest,
     stop: threading.Event,
+    *,
+    since: datetime | None = None,
 ) -> None:
     """Until `stop`. A source in trouble never keeps another one waiting for long."""
     heart = Heart("watch")
-    listeners = Listeners(ingest)
+    listeners = Listeners(ingest, since)
 
     def stopped() -> bool:
         """Asked between mails, so a long pass shows that it gets on."""

@@ -226,7 +226,12 @@ class Command(OperatorCommand):
                 self._report(source, tally)
             return tally
 
-        watch.run(lambda: self._configured(options["mailbox"]), ingest, self.stop)
+        watch.run(
+            lambda: self._configured(options["mailbox"]),
+            ingest,
+            self.stop,
+            since=self.options.since,
+        )
 
     def _check(self, source: Source) -> bool:
         """Look and count; nothing is stored, flagged or moved."""
