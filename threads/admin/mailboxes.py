@@ -325,9 +325,7 @@ class SourceForm(_SourceForm):
     authority = forms.CharField(
         label=_("Own certificate authority"),
         required=False,
-        widget=UnfoldAdminExpandableTextareaWidget(
-            {"placeholder": "-----BEGIN CERTIFICATE-----"}
-        ),
+        widget=UnfoldAdminExpandableTextareaWidget,
         help_text=_(
             "Only for a server with a certificate of your own: PEM. The name in it is"
             " checked all the same."
