@@ -276,6 +276,8 @@ METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 MAIL_SIZE_LIMIT = 25 * 1024 * 1024
 # Where IMAP and SMTP servers may be; empty: everywhere but link-local and metadata.
+# For commands that are told of an IMAP server; configured sources keep their own.
+IMAP_PASSWORD = env.text("IMAP_PASSWORD", "")
 MAIL_ALLOWED_NETWORKS = env.words("MAIL_ALLOWED_NETWORKS")
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST = env.text("EMAIL_HOST", "")

@@ -11,6 +11,8 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase
 from django.utils import translation
 
+from tests.imapservers import dovecot
+
 collect_ignore = ["postgres.py"]
 
 # Tests make and guess many passwords; none is worth a second of computing.
@@ -100,3 +102,10 @@ def pytest_report_header():
     if os.environ.get("MAIL_CORPUS"):
         return f"corpus: {os.environ['MAIL_CORPUS']}"
     return "corpus: not collected; set MAIL_CORPUS to the folder of real mails"
+
+
+@pytest.fixture(scope="session")
+def imap_server():
+    """A Dovecot for all tests of a process; each takes a user of its own."""
+    with dovecot() as server:
+        yield server

@@ -22,7 +22,7 @@ from django.db import (
     transaction,
 )
 
-from threads import ledger, quarantine, sourcelease
+from threads import aftercare, epochs, ledger, outages, quarantine, sourcelease
 from threads.arrival import Incoming, LostClaimError, store
 from threads.events import operator_event
 from threads.house import House
@@ -35,16 +35,18 @@ from threads.parsers import (
     Parsers,
 )
 from threads.routing import Router, recipients
-from threads.sources.base import Copy, Door, SourceError
+from threads.sources.base import Copy, Door, OutageError, SourceError
 from threads.sources.handed import Shut
+from threads.sources.imap import Imap
 from webhooks import faults
-from webhooks.outbox import publish
+from webhooks.outbox import NewEvent, publish
 from webhooks.wording import Sentence
 from webhooks.wording import marked as _
 
 BATCH_MAILS = 50
 BATCH_BYTES = 32 * 1024 * 1024
 LONE_DEATHS = 3
+UNFETCHABLE_TOLD = 3
 # A mail that keeps its parser longer is stored later than the rest of its batch.
 LATE_SECONDS = 1.0
 HOP_LIMIT = 50
@@ -65,11 +67,14 @@ class Tally:
     duplicates: int = 0
     quarantined: int = 0
     oversize: int = 0
+    unfetchable: int = 0
     known: int = 0
     known_quarantined: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     # What failed, in sentences for a person.
     errors: list[str] = field(default_factory=list)
+    # The source could not be read to its end.
+    outage: SourceError | None = None
 
     @property
     def failed(self) -> bool:
@@ -96,6 +101,8 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
     Whatever was raised, no mail is lost or half stored: the next pass goes on.
     """
     lease = sourcelease.acquire(source)
+    if isinstance(door, Imap):
+        door.pulse = lease.keep
     tally = Tally()
     complete = False
     own = Parsers() if options.parsers is None else nullcontext(options.parsers)
@@ -105,15 +112,26 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
                 source, door, options, lease=lease, tally=tally, parsers=parsers
             )
             run.finish_what_a_death_left()
+            epochs.note(source, door)
             complete = run.take_in_the_new()
             run.try_alone()
+            run.give_aftercare()
             faults.step("ingest.complete")
             parsers.rest()
-    except (SourceError, NoParserError) as error:
+    except SourceError as error:
+        tally.outage = error
+        tally.errors.append(error.sentence)
+    except NoParserError as error:
         tally.errors.append(error.sentence)
     finally:
         tally.skipped += door.skipped
+        if isinstance(door, Imap):
+            door.pulse = lambda: None
         sourcelease.release(lease, errors=tally.errors, complete=complete)
+    if tally.outage is not None:
+        outages.begin(source, tally.outage)
+    elif complete:
+        outages.end(source)
     return tally
 
 
@@ -203,7 +221,9 @@ class _Pass:
         self.router = Router.now() if source.by_recipient else None
         # Of a source that serves several mailboxes: primary key → desk.
         self.desks: dict[int, _Desk] = {source.mailbox_id: self.desk}
-        self.imported = source.first_pass_at is None
+        # History is what the first complete pass finds; "from now on" there is none.
+        history = source.start != Source.Start.NOW
+        self.imported = history and source.first_pass_at is None
         self.silent = options.silent or (self.imported and not source.report_old)
         self.trusted: list[str] = source.mailbox.trusted_authserv_ids
         # Parsing still, when the rest of their batch was stored.
@@ -264,6 +284,15 @@ class _Pass:
                 self._set_aside(record, death)
             if copy := self.places.get(record.ref):
                 self._done(copy)
+
+    def give_aftercare(self) -> None:
+        """A server that does not let us is asked again by the next pass."""
+        try:
+            aftercare.give(self.source, self.door, self.lease, self.options.stopped)
+        except OutageError:
+            raise
+        except SourceError as error:
+            self.tally.errors.append(error.sentence)
 
     # --- Between the commits --------------------------------------------------------
 
@@ -434,6 +463,7 @@ class _Pass:
         """What is new; the known, unreadable and too big are dealt with on the way."""
         since = self.options.since.timestamp() if self.options.since else 0.0
         for found in ledger.compare(self.source, self.door, limit=self.options.limit):
+            self.lease.keep()
             match found:
                 case ledger.Arrived(copy=copy) if copy.modified < since:
                     self.tally.skipped["older"] += 1
@@ -446,6 +476,8 @@ class _Pass:
                 case ledger.Unreadable(reason=reason):
                     self.tally.skipped["unreadable"] += 1
                     self.tally.errors.append(reason)
+                case ledger.Unfetchable(copy=copy, reason=reason):
+                    self._unfetchable(copy, reason)
                 case ledger.Oversize(copy=copy):
                     self._oversize(copy)
 
@@ -462,6 +494,26 @@ class _Pass:
             self.door.done(copy)
         except SourceError as error:
             self.tally.errors.append(error.sentence)
+
+    def _unfetchable(self, copy: Copy, reason: str) -> None:
+        """A row, so that it is tried again later; the third time people are told."""
+        self.tally.unfetchable += 1
+        self.tally.errors.append(reason)
+        with transaction.atomic():
+            tries = ledger.unfetchable(self.source, self.door.epoch, copy, reason)
+            if tries == UNFETCHABLE_TOLD:
+                publish([self._never_comes(copy, reason)])
+        faults.step("ingest.unfetchable")
+
+    def _never_comes(self, copy: Copy, reason: str) -> NewEvent:
+        return operator_event(
+            "mail.quarantined",
+            self.source.mailbox,
+            cause=f"unfetchable:{self.source.pk}:{self.door.epoch}:{copy.ref}",
+            subject=f"A mail for {self.source.mailbox.address} can't be fetched",
+            text=f"{self.source}: {reason} It stays there, and is tried again daily.",
+            silent=self.silent,
+        )
 
     def _oversize(self, copy: Copy) -> None:
         """A row and an event; the mail itself stays where it is, unread."""

@@ -14,15 +14,26 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from threads.mail.limits import clean_text
 from threads.models import IngestRecord, Original, Source
-from threads.sources.base import Copy, Door, GoneError, SourceError
+from threads.sources.base import (
+    Copy,
+    Door,
+    GoneError,
+    OutageError,
+    SourceError,
+    UnfetchableError,
+)
 from webhooks import faults
 from webhooks.fields import public_id
 from webhooks.leases import clock, in_seconds
 from webhooks.rows import insert
+from webhooks.wording import kept
 
 LOOKED_UP_AT_ONCE = 500
 CLAIM_SECONDS = 600
+# After this long a copy that could not be fetched is tried again; at last daily.
+TRY_AGAIN_SECONDS = (60, 600, 3600, 86_400)
 
 _State = IngestRecord.State
 FINAL = (_State.DONE, _State.DUPLICATE)
@@ -53,13 +64,20 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfetchable:
+    copy: Copy
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Oversize:
     copy: Copy
 
 
-def compare(
-    source: Source, door: Door, *, limit: int
-) -> Iterator[Arrived | Known | Unreadable | Oversize]:
+Found = Arrived | Known | Unreadable | Unfetchable | Oversize
+
+
+def compare(source: Source, door: Door, *, limit: int) -> Iterator[Found]:
     """What is there against what the ledger has; one statement for 500 copies.
 
     Bytes are read only of what is new, of what lies in a place for new mail, and of
@@ -70,13 +88,15 @@ def compare(
     met: dict[str, str] = {}
     while chunk := list(islice(copies, LOOKED_UP_AT_ONCE)):
         known = _known(source, door, [copy.ref for copy in chunk])
-        for copy in chunk:
+        for copy in door.look(chunk, known):
             row = known.get(copy.ref)
             if copy.ref in met and row is None:
                 row = (-1, _State.SEEN, None)
-            unchanged = row is not None and row[0] == copy.size and not copy.fresh
+            same = row is not None and (copy.lasting or row[0] == copy.size)
+            unchanged = same and not copy.fresh
             if row is not None and row[1] == _State.OVERSIZE:
-                unchanged = False  # the limit may have been raised since
+                # The limit may have been raised since.
+                unchanged = copy.lasting and row[0] > limit
             if row is not None and (unchanged or copy.size > limit):
                 yield Known(copy, row[1], copy.ref)
             elif copy.size > limit:
@@ -89,13 +109,22 @@ def compare(
 def _known(
     source: Source, door: Door, refs: list[str]
 ) -> dict[str, tuple[int, str, str | None]]:
-    rows = IngestRecord.objects.filter(
-        # By key: a source that nobody configured yet has none, and no rows.
-        source=source.pk,
-        epoch=door.epoch,
-        ref__in=refs,
-    ).values_list("ref", "size", "state", "original__sha256")
+    rows = (
+        IngestRecord.objects.filter(
+            # By key: a source that nobody configured yet has none, and no rows.
+            source=source.pk,
+            epoch=door.epoch,
+            ref__in=refs,
+        )
+        .exclude(_to_be_tried_again())
+        .values_list("ref", "size", "state", "original__sha256")
+    )
     return {ref: (size, state, digest) for ref, size, state, digest in rows}
+
+
+def _to_be_tried_again() -> Q:
+    """What could not be fetched, and may be by now: as if it had not been met."""
+    return Q(state=_State.UNFETCHABLE, claimed_until__lt=Now())
 
 
 def _read(
@@ -104,11 +133,16 @@ def _read(
     copy: Copy,
     row: tuple[int, str, str | None] | None,
     met: dict[str, str],
-) -> Iterator[Arrived | Known | Unreadable]:
+) -> Iterator[Arrived | Known | Unreadable | Unfetchable]:
     try:
         content = door.read(copy)
     except GoneError:
         return
+    except UnfetchableError as error:
+        yield Unfetchable(copy, error.sentence)
+        return
+    except OutageError:
+        raise
     except SourceError as error:
         yield Unreadable(copy, error.sentence)
         return
@@ -165,11 +199,20 @@ def enter(
             token=token,
             claimed_until=now + timedelta(seconds=CLAIM_SECONDS),
             silent=silent,
+            cleanup="" if source.after == Source.After.LEAVE else source.after,
             received_at=now,
             updated_at=now,
         )
         for a in arrived
     ]
+    if epoch:
+        # Fetched at last: what said that it could not be makes room.
+        IngestRecord.objects.filter(
+            source=source,
+            epoch=epoch,
+            ref__in=[a.ref for a in arrived],
+            state=_State.UNFETCHABLE,
+        ).delete()
     insert(records)
     faults.step("ledger.records")
     return records
@@ -181,6 +224,25 @@ def _originals(contents: Iterable[bytes]) -> list[Original]:
         Original(sha256=digest, size=len(content), content=content)
         for digest, content in sorted(unique.items())
     ]
+
+
+def unfetchable(source: Source, epoch: str, copy: Copy, reason: str) -> int:
+    """Note that nobody can fetch it, and when to try again; how often it was tried."""
+    record, _new = IngestRecord.objects.get_or_create(
+        source=source,
+        epoch=epoch,
+        ref=copy.ref,
+        defaults={"size": copy.size, "state": _State.UNFETCHABLE},
+    )
+    after = TRY_AGAIN_SECONDS[min(record.attempts, len(TRY_AGAIN_SECONDS) - 1)]
+    IngestRecord.objects.filter(pk=record.pk, state=_State.UNFETCHABLE).update(
+        attempts=F("attempts") + 1,
+        claimed_until=in_seconds(after),
+        last_error=clean_text(reason),
+        error_words=[kept(reason)],
+        updated_at=Now(),
+    )
+    return record.attempts + 1
 
 
 def reclaim(source: Source, token: UUID) -> list[int]:

@@ -6,6 +6,7 @@ transaction may be open: servers take their time.
 
 import smtplib
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -31,8 +32,8 @@ class Finding:
 def try_source(source: Source) -> Finding:
     """Open it and count its mails; none is read or moved."""
     try:
-        door = open_door(source)
-        count = sum(1 for _copy in islice(door.copies(), _MOST_COUNTED))
+        with closing(open_door(source)) as door:
+            count = sum(1 for _copy in islice(door.copies(), _MOST_COUNTED))
     except SourceError as error:
         return Finding(ok=False, text=error.said(_))
     found = ngettext("Connected. %d mail found.", "Connected. %d mails found.", count)

@@ -13,7 +13,7 @@ from itertools import islice
 from django.db.models import Count
 
 from threads.models import IngestRecord, Message, Source
-from threads.sources.base import Copy, Door, GoneError, SourceError
+from threads.sources.base import Copy, Door, GoneError, OutageError, SourceError
 
 _LOOKED_UP_AT_ONCE = 500
 _State = IngestRecord.State
@@ -57,7 +57,7 @@ def verify(
     while not stopped() and (chunk := list(islice(copies, _LOOKED_UP_AT_ONCE))):
         rows = {r.ref: r for r in _records(source, door, [c.ref for c in chunk])}
         met: list[IngestRecord] = []
-        for copy in chunk:
+        for copy in door.look(chunk, ()):
             record = rows.get(copy.ref)
             if record is None and copy.modified < earliest:
                 found.skipped["older"] += 1
@@ -95,6 +95,8 @@ def _judge(
         digest = sha256(door.read(copy)).hexdigest()
     except GoneError:
         return
+    except OutageError:
+        raise
     except SourceError as error:
         found.errors.append(str(error))
         return

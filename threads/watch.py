@@ -1,8 +1,12 @@
-"""`ingest --watch`: pushed by inotify, and a sweep each minute for what it missed."""
+"""`ingest --watch`: pushed by inotify, and a sweep each minute for what it missed.
+
+IMAP sources have a thread each (`listening`); here are the Maildirs.
+"""
 
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
@@ -15,20 +19,18 @@ from django.db import (
 from watchfiles import watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
+from threads import outages
 from threads.arrival import LostClaimError
-from threads.doors import enter
+from threads.doors import open_door
 from threads.heartbeat import Heart
 from threads.ingest import Tally
+from threads.listening import SWEEP_SECONDS, Ingest, Listeners
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
 
 log = logging.getLogger(__name__)
 
-# One pass of a source; it asks now and then whether to stop.
-Ingest = Callable[[Source, Callable[[], bool]], Tally]
-
-SWEEP_SECONDS = 60
 # How often the list of sources is read again, so that a new one in the admin counts.
 SOURCES_SECONDS = 5
 _LONGEST_PAUSE = 60
@@ -38,9 +40,12 @@ def run(
     sources: Callable[[], Iterable[Source]],
     ingest: Ingest,
     stop: threading.Event,
+    *,
+    since: datetime | None = None,
 ) -> None:
     """Until `stop`. A source in trouble never keeps another one waiting for long."""
     heart = Heart("watch")
+    listeners = Listeners(ingest, since)
 
     def stopped() -> bool:
         """Asked between mails, so a long pass shows that it gets on."""
@@ -50,17 +55,45 @@ def run(
     pause = 1.0
     while not stop.is_set():
         try:
-            _watch(sources, lambda source: ingest(source, stopped), stop, heart)
+            _watch(_Watched(sources, listeners), _pass_by(ingest, stopped), stop, heart)
             pause = 1.0
         except (OperationalError, InterfaceError):
             log.exception("The database is out of reach; trying again in %.0f s", pause)
             connection.close()
             stop.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+    listeners.close()
     try:
         heart.stop()
     except (OperationalError, InterfaceError):
         log.warning("The database is out of reach; the heartbeat stays.")
+
+
+def _pass_by(ingest: Ingest, stopped: Callable[[], bool]) -> Callable[[Source], Tally]:
+    def one(source: Source) -> Tally:
+        try:
+            door = open_door(source)
+        except SourceError as error:
+            outages.begin(source, error)
+            raise
+        return ingest(source, door, stopped)
+
+    return one
+
+
+class _Watched:
+    """The configured sources that inotify is for; the others are listened to."""
+
+    def __init__(
+        self, sources: Callable[[], Iterable[Source]], listeners: Listeners
+    ) -> None:
+        self._sources, self._listeners = sources, listeners
+
+    def __call__(self) -> list[Source]:
+        found = list(self._sources())
+        imap = Source.Kind.IMAP
+        self._listeners.keep([source for source in found if source.kind == imap])
+        return [source for source in found if source.kind != imap]
 
 
 def _watch(
@@ -115,8 +148,9 @@ def _folders(source: Source) -> list[Path]:
     if source.handed_over:
         return []
     try:
-        enter(source)
+        open_door(source)
     except SourceError as error:
+        outages.begin(source, error)
         log.warning("%s", error)
         return []
     root = Path(source.location).resolve()

@@ -110,10 +110,11 @@ _NAMED = {
 _NUMBERED = (Mailbox, Source, Webhook, Thread, Message, Attachment)
 # What a second try may leave otherwise.
 _FREE = {
-    IngestRecord: {"attempts"},
+    IngestRecord: {"attempts", "epoch"},
     Event: {"position"},
     Delivery: {"attempts", "lost_leases", "token"},
-    Source: {"owner"},
+    # Of a folder that the server has made anew for each run.
+    Source: {"owner", "location", "settings", "uidvalidity"},
     Webhook: {"url"},
 }
 _TRACES = {Attempt}

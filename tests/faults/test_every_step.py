@@ -137,6 +137,69 @@ def test_ingest_killed_at_any_step_ends_as_if_it_had_not_been(tmp_path):
         healthy()
 
 
+class ImapIngest(Ingest):
+    """The same mails in a folder of a real server, moved away once they are stored."""
+
+    def __init__(self, server):
+        self.mails = list(thirty())
+        self.server = server
+        self.user = ""
+
+    def prepare(self):
+        emptied()
+        self.user = self.server.new_user()
+        with self.server.client(self.user) as client:
+            client.create_folder("Archief")
+            for content in self.mails:
+                client.append("INBOX", content)
+        mailbox = Mailbox.objects.create(address="support@shop.nl", name="Support")
+        Source.objects.create(
+            mailbox=mailbox,
+            kind="imap",
+            location=self.server.url(self.user),
+            settings=self.server.settings(),
+            start="all",
+            after="move",
+            move_to="Archief",
+        )
+
+    def told_too_early(self):
+        done = IngestRecord.objects.filter(state__in=["done", "duplicate"]).count()
+        with self.server.client(self.user) as client:
+            client.select_folder("Archief", readonly=True)
+            return list(client.search())[done:]
+
+    def left(self):
+        with self.server.client(self.user) as client:
+            return [
+                client.select_folder(name, readonly=True)[b"EXISTS"]
+                for name in ("INBOX", "Archief")
+            ]
+
+
+def test_ingest_from_imap_killed_at_any_step_ends_as_if_it_had_not_been(
+    imap_server, tmp_path
+):
+    ingest = ImapIngest(imap_server)
+    ingest.prepare()
+    names = steps(ingest.run, tmp_path / "steps")
+    ingest.finish()
+    whole = state()
+    healthy()
+    assert Message.objects.count() == 26
+    # What is too big or not understood stays where it is.
+    assert ingest.left() == [2, 28]
+    assert {"epochs.noted", "ledger.records", "aftercare.told"} <= set(names)
+    for number, name in chosen(names):
+        ingest.prepare()
+        assert killed(forked(ingest.run, str(number))), (number, name)
+        assert ingest.told_too_early() == [], (number, name)
+        ingest.finish()
+        assert differences(whole, state()) == [], (number, name)
+        assert ingest.left() == [2, 28], (number, name)
+        healthy()
+
+
 def tell(count):
     with transaction.atomic():
         outbox.publish(

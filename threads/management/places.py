@@ -1,4 +1,4 @@
-"""What a command names that nobody configured: a Maildir, an mbox, files, a pipe."""
+"""What a command names that nobody configured: a folder, a server, files, a pipe."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -9,19 +9,23 @@ from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from threads.doors import source_for
+from threads.management.arguments import add_imap, imap_password, imap_server
 from threads.models import Mailbox, Source
 from threads.routing import Router
 from threads.sources.base import Door, SourceError
 from threads.sources.files import Letters, Mbox
 from threads.sources.maildir import Maildir
 
-PLACES = ("maildir", "mbox", "eml", "stdin")
+PLACES = ("maildir", "imap", "mbox", "eml", "stdin")
+# Each mail of the others says for whom it is.
+_NEEDS_TO = {"maildir": "--maildir DIR", "imap": "--imap URL"}
 # Of what is configured, or of no single place.
 _NOT_WITH = ("watch", "mailbox")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--maildir", help="a Maildir that is not configured")
+    add_imap(parser, "an IMAP folder that is not configured")
     parser.add_argument("--mbox", help="an mbox file")
     parser.add_argument("--eml", nargs="+", help="files of one mail each")
     parser.add_argument(
@@ -43,12 +47,14 @@ def given(options: dict[str, Any]) -> str:
     names = [name for name in PLACES if options[name]]
     if len(names) > 1:
         raise CommandError(
-            _("Choose one of --maildir, --mbox, --eml and --stdin."), returncode=2
+            _("Choose one of --maildir, --imap, --mbox, --eml and --stdin."),
+            returncode=2,
         )
     if not names:
         if options["to"]:
             raise CommandError(
-                _("--to goes with --maildir, --mbox, --eml or --stdin."), returncode=2
+                _("--to goes with --maildir, --imap, --mbox, --eml or --stdin."),
+                returncode=2,
             )
         return ""
     refused = [name for name in _NOT_WITH if options[name]]
@@ -60,10 +66,8 @@ def given(options: dict[str, Any]) -> str:
             _("--mailbox and --watch are for configured sources, not --%s.") % names[0],
             returncode=2,
         )
-    if names == ["maildir"] and not options["to"]:
-        raise CommandError(
-            _("--maildir DIR and --to ADDRESS go together."), returncode=2
-        )
+    if (place := _NEEDS_TO.get(names[0])) and not options["to"]:
+        raise CommandError(_("%s and --to ADDRESS go together.") % place, returncode=2)
     return names[0]
 
 
@@ -85,10 +89,20 @@ def no_mailbox(option: str, address: str) -> str:
     ) % {"option": option, "address": address}
 
 
-def opened(place: str, options: dict[str, Any]) -> Iterator[tuple[Source, Door]]:
-    """Each with the source whose ledger it has; a folder of files is one."""
+def opened(place: str, options: dict[str, Any]) -> Iterator[tuple[Source, Door | None]]:
+    """Each with the source whose ledger it has; a folder of files is one.
+
+    An IMAP server is asked in its turn. Its password is kept nowhere.
+    """
     make = not (options["check"] or options["verify"])
     to = mailbox(options)
+    if place == "imap":
+        server = imap_server(options["imap"])
+        password = imap_password(options["password_file"], server)
+        source = source_for(to, Source.Kind.IMAP, server.url, make=make)
+        source.settings = {"password": password}
+        yield source, None
+        return
     doors: dict[tuple[str, str], Door] = {}
     try:
         if place == "maildir":

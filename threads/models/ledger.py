@@ -63,6 +63,8 @@ class IngestRecord(models.Model):
     # What it was made of (webhooks/wording.py), to be shown in any language.
     error_words = models.JSONField(default=list, blank=True, editable=False)
     silent = models.BooleanField(default=False)
+    # What the source is still to be told once it is stored (`Source.After`).
+    cleanup = models.CharField(max_length=6, blank=True, default="", db_default="")
     received_at = models.DateTimeField(_("received"), db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
@@ -99,6 +101,12 @@ class IngestRecord(models.Model):
                 fields=["source", "id"],
                 name="ingest_record_seen",
                 condition=Q(state="seen"),
+            ),
+            # aftercare.give: what the source is still to be told.
+            models.Index(
+                fields=["source", "id"],
+                name="ingest_record_cleanup",
+                condition=~Q(cleanup=""),
             ),
             # The quarantine's list.
             models.Index(

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -168,6 +169,12 @@ class Source(models.Model):
         SINCE = "since", _("since a date")
         ALL = "all", _("everything")
 
+    class After(models.TextChoices):
+        LEAVE = "leave", _("leave")
+        SEEN = "seen", _("mark seen")
+        MOVE = "move", _("move")
+        DELETE = "delete", _("delete")
+
     mailbox = models.ForeignKey(
         Mailbox,
         on_delete=models.PROTECT,
@@ -178,7 +185,11 @@ class Source(models.Model):
     # A Maildir's folder; for ad-hoc imports its real path. An IMAP source: its URL
     # without password.
     location = models.CharField(_("location"), max_length=1000)
+    # Of IMAP: password, or what OAuth needs (client_id, client_secret, refresh_token,
+    # token_url, scope); authority, a certificate of its own.
     settings = EncryptedField(default=dict, blank=True)
+    # What OAuth gave: access_token, expires_at, and a newer refresh_token.
+    tokens = EncryptedField(null=True, blank=True, editable=False)
     # Ad-hoc imports (`ingest --maildir`) get an inactive one for their ledger.
     active = models.BooleanField(_("active"), default=True)
     start = models.CharField(
@@ -205,7 +216,28 @@ class Source(models.Model):
         ),
     )
     first_pass_at = models.DateTimeField(null=True, editable=False)
+    # What becomes of a mail on an IMAP server once it is stored.
+    after = models.CharField(
+        _("after that"),
+        max_length=6,
+        choices=After.choices,
+        default=After.LEAVE,
+        db_default=After.LEAVE,
+    )
+    move_to = models.CharField(
+        _("move to"), max_length=500, blank=True, default="", db_default=""
+    )
+    grace_days = models.PositiveSmallIntegerField(
+        _("delete after days"),
+        default=7,
+        db_default=7,
+        validators=[MinValueValidator(1)],
+    )
+    # Of an IMAP folder: the ledger's epoch, the next UID when it was last looked at,
+    # and from which UID on a mail is new whatever its date.
     uidvalidity = models.CharField(max_length=32, blank=True, editable=False)
+    uid_next = models.BigIntegerField(default=0, db_default=0, editable=False)
+    uid_floor = models.BigIntegerField(default=0, db_default=0, editable=False)
     # The lease: one process reads a source at a time.
     owner = models.CharField(max_length=200, blank=True, editable=False)
     token = models.UUIDField(null=True, editable=False)
@@ -214,6 +246,9 @@ class Source(models.Model):
     last_error = models.TextField(_("last error"), blank=True, editable=False)
     # What it was made of (webhooks/wording.py), to be shown in any language.
     error_words = models.JSONField(default=list, blank=True, editable=False)
+    # Since when it is out of reach; and how long a server that refused us is spared.
+    failing_since = models.DateTimeField(null=True, editable=False)
+    spared_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

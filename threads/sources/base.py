@@ -6,7 +6,7 @@ place of a copy, decides what is new.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +22,10 @@ class Copy:
     place: str
     # The source still counts it as new; `done` has something to do.
     fresh: bool = False
+    # When it came; `inf` where the source itself leaves out what is too old.
     modified: float = 0.0
+    # The source never gives this ref to other bytes.
+    lasting: bool = False
 
 
 class SourceError(SentenceError):
@@ -33,6 +36,18 @@ class SourceError(SentenceError):
     ) -> None:
         super().__init__(sentence, **values)
         self.permanent = permanent
+
+
+class OutageError(SourceError):
+    """The source itself is out of reach: no copy of it can be read now."""
+
+
+class LoginRefusedError(OutageError):
+    """The server knows us and says no: asking again soon locks accounts."""
+
+
+class UnfetchableError(SourceError):
+    """The source has this copy and can't hand it over; it can others."""
 
 
 class GoneError(Exception):
@@ -51,10 +66,21 @@ class Door(Protocol):
         """All that is there, oldest first. Raises `SourceError`."""
         ...
 
+    def look(self, copies: Iterable[Copy], known: Container[str]) -> Iterable[Copy]:
+        """The same copies, those that are not `known` with their size.
+
+        What follows is a `read` of some of them, in this order. Raises `SourceError`.
+        """
+        ...
+
     def read(self, copy: Copy) -> bytes:
         """The untouched bytes. Raises `GoneError`, or `SourceError` for this copy."""
         ...
 
     def done(self, copy: Copy) -> None:
         """The mail is stored: mark it so. Safe to repeat. Raises `SourceError`."""
+        ...
+
+    def close(self) -> None:
+        """Nothing is asked any more. Safe to repeat."""
         ...

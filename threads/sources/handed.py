@@ -4,7 +4,7 @@ The MTA has it until we answer, and gives it again unless we say that it is stor
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from hashlib import sha256
 from typing import BinaryIO, Self
 
@@ -24,11 +24,18 @@ class Shut:
     def copies(self) -> Iterator[Copy]:
         return iter(())
 
+    def look(self, copies: Iterable[Copy], known: Container[str]) -> Iterable[Copy]:
+        del known
+        return copies
+
     def read(self, copy: Copy) -> bytes:
         raise GoneError(copy.ref)
 
     def done(self, copy: Copy) -> None:
         """There is nobody to tell."""
+
+    def close(self) -> None:
+        """It never was open."""
 
 
 class Handed(Shut):

@@ -7,9 +7,8 @@ import threading
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime
 from time import monotonic, sleep
 from typing import Any
 
@@ -19,9 +18,9 @@ from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from threads import ledger, watch
+from threads import ledger, outages, watch
 from threads.arrival import LostClaimError
-from threads.doors import enter, open_door, source_for
+from threads.doors import open_door, source_for, start_of
 from threads.ingest import Options, Tally, take_in
 from threads.mail.addresses import normalise
 from threads.management import places
@@ -97,16 +96,18 @@ class Command(OperatorCommand):
             self._watch(options)
             return
         sources = self._sources(place, options)
-        work, opened = self._pass, enter
+        work = self._pass
         if options["check"] or options["verify"]:
             work = self._verify if options["verify"] else self._check
-            opened = open_door
         failed = False
         for source, door in sources:
             if self.stop.is_set():
                 break
             try:
-                failed |= work(source, door or opened(source))
+                if door is None:
+                    door = self._opened(source, to_take_in=work == self._pass)
+                with closing(door):
+                    failed |= work(source, door)
             except (SourceError, SourceBusyError, LostClaimError) as error:
                 failed = True
                 self._say_error(source, str(error))
@@ -132,6 +133,17 @@ class Command(OperatorCommand):
 
     # --- The work ---------------------------------------------------------------
 
+    def _opened(self, source: Source, *, to_take_in: bool) -> Door:
+        """A refusal to somebody who takes mail in stands in the source's row too."""
+        if to_take_in:
+            outages.check_spared(source)
+        try:
+            return open_door(source, since=self.options.since)
+        except SourceError as error:
+            if to_take_in:
+                outages.begin(source, error)
+            raise
+
     def _pass(self, source: Source, door: Door) -> bool:
         with self._progress(source) as progress:
             tally = self._patiently(source, door, progress)
@@ -142,7 +154,7 @@ class Command(OperatorCommand):
         """A watcher holds a source for moments only; wait for that."""
         options = Options(
             silent=self.options.silent,
-            since=self.options.since or _start(source),
+            since=self.options.since or start_of(source),
             limit=self.options.limit,
             parsers=self.parsers,
             stopped=self.stop.is_set,
@@ -166,13 +178,13 @@ class Command(OperatorCommand):
         self.expect_tables()
         self.stderr.write(_("Watching. Stop with Ctrl-C."))
 
-        def ingest(source: Source, stopped: Callable[[], bool]) -> Tally:
+        def ingest(source: Source, door: Door, stopped: Callable[[], bool]) -> Tally:
             tally = take_in(
                 source,
-                enter(source),
+                door,
                 Options(
                     silent=self.options.silent,
-                    since=self.options.since or _start(source),
+                    since=self.options.since or start_of(source),
                     limit=self.options.limit,
                     parsers=self.parsers,
                     lone_seconds=LONE_SECONDS,
@@ -183,7 +195,12 @@ class Command(OperatorCommand):
                 self._report(source, tally)
             return tally
 
-        watch.run(lambda: self._configured(options["mailbox"]), ingest, self.stop)
+        watch.run(
+            lambda: self._configured(options["mailbox"]),
+            ingest,
+            self.stop,
+            since=self.options.since,
+        )
 
     def _receive(self, options: dict[str, Any]) -> None:
         """One mail, and whoever gives it keeps it until we say that we have it."""
@@ -225,6 +242,9 @@ class Command(OperatorCommand):
                     tally.oversize += 1
                 case ledger.Unreadable(reason=reason):
                     tally.errors.append(reason)
+                case ledger.Unfetchable(reason=reason):
+                    tally.unfetchable += 1
+                    tally.errors.append(reason)
         tally.skipped += door.skipped
         self._report(source, tally, check=True)
         return tally.failed
@@ -233,7 +253,7 @@ class Command(OperatorCommand):
         found = verify(
             source,
             door,
-            since=self.options.since or _start(source),
+            since=self.options.since or start_of(source),
             stopped=self.stop.is_set,
         )
         counts = {
@@ -306,6 +326,7 @@ class Command(OperatorCommand):
                         "duplicates": tally.duplicates,
                         "quarantined": tally.quarantined,
                         "oversize": tally.oversize,
+                        "unfetchable": tally.unfetchable,
                         "known": tally.known,
                         "known_quarantined": tally.known_quarantined,
                         "skipped": dict(tally.skipped),
@@ -364,6 +385,7 @@ def _summary(source: Source, tally: Tally, *, check: bool) -> str:
                 (_("%d duplicate"), tally.duplicates),
                 (_("%d quarantined"), tally.quarantined),
                 (_("%d too large"), tally.oversize),
+                (_("%d not fetched"), tally.unfetchable),
                 (_("%d known"), tally.known),
                 (_("%d in quarantine before"), tally.known_quarantined),
             )
@@ -379,10 +401,3 @@ def _mailbox(address: str, option: str) -> Mailbox:
     if found is None:
         raise CommandError(places.no_mailbox(option, address), returncode=2)
     return found
-
-
-def _start(source: Source) -> datetime | None:
-    """From when on a configured source wants its mail."""
-    if source.start == Source.Start.NOW:
-        return source.created_at
-    return source.since if source.start == Source.Start.SINCE else None
