@@ -76,8 +76,8 @@ MUTATIONS = [
     Mutation(
         "what a death left is left",
         "threads/ingest.py",
-        "            run.finish_what_a_death_left()\n",
-        "",
+        "            run.finish_what_a_death_left()\n            complete",
+        "            complete",
         INGEST,
     ),
     Mutation(
