@@ -128,39 +128,38 @@ class Command(OperatorCommand):
 
     def _ad_hoc(self, options: dict[str, Any]) -> Source:
         """An inactive source per mailbox and real path, for its ledger."""
-        if options["imap"] and not (options["maildir"] or not options["to"]):
-            return self._ad_hoc_imap(options)
-        if not (options["maildir"] and options["to"]) or options["imap"]:
+        given = [options[name] for name in ("maildir", "imap") if options[name]]
+        if not (len(given) == 1 and options["to"]):
             raise CommandError(
                 _("--maildir DIR or --imap URL, and --to ADDRESS, go together."),
                 returncode=2,
             )
-        location = str(Path(options["maildir"]).resolve())
-        try:
-            Maildir(location)
-        except SourceError as error:
-            raise CommandError(str(error), returncode=2) from error
-        return self._inactive(options, Source.Kind.MAILDIR, location)
-
-    def _ad_hoc_imap(self, options: dict[str, Any]) -> Source:
-        """Its password is asked for each time, and kept nowhere."""
-        server = imap_server(options["imap"])
-        password = imap_password(options["password_file"], server)
-        source = self._inactive(options, Source.Kind.IMAP, server.url)
-        source.settings = {"password": password}
-        return source
-
-    def _inactive(self, options: dict[str, Any], kind: str, location: str) -> Source:
         if options["mailbox"] or options["watch"]:
             raise CommandError(
                 _("--mailbox and --watch are for configured sources."), returncode=2
             )
-        mailbox = _mailbox(options["to"], "--to")
-        key: dict[str, Any] = {"mailbox": mailbox, "kind": kind, "location": location}
+        key: dict[str, Any] = {"mailbox": _mailbox(options["to"], "--to")}
+        password = ""
+        if options["imap"]:
+            server = imap_server(options["imap"])
+            password = imap_password(options["password_file"], server)
+            key |= {"kind": Source.Kind.IMAP, "location": server.url}
+        else:
+            location = str(Path(options["maildir"]).resolve())
+            try:
+                Maildir(location)
+            except SourceError as error:
+                raise CommandError(str(error), returncode=2) from error
+            key |= {"kind": Source.Kind.MAILDIR, "location": location}
         if options["check"] or options["verify"]:
-            found = Source.objects.filter(**key).first()
-            return found or Source(**key)
-        return Source.objects.get_or_create(**key, defaults={"active": False})[0]
+            source = Source.objects.filter(**key).first() or Source(**key)
+        else:
+            defaults = {"active": False}
+            source = Source.objects.get_or_create(**key, defaults=defaults)[0]
+        if password:
+            # Asked for each time, and kept nowhere.
+            source.settings = {**(source.settings or {}), "password": password}
+        return source
 
     # --- The work ---------------------------------------------------------------
 
