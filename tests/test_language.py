@@ -191,7 +191,7 @@ SAME_WORDS = (
     "mailbox maildir nederlands nl open pipe post postgresql python server smtp spam "
     "sqlite starttls status tag tags team teams testserver thread threads "
     "urgent url uuid webhook webhooks workers "
-    "client google inbox microsoft oauth refresh scope secret tenant tls token "
+    "client common google inbox microsoft oauth refresh scope secret tenant tls token "
 )
 # Django and axes make these up from names in their code; nobody can translate them.
 MADE_UP = re.compile(

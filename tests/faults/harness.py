@@ -114,7 +114,7 @@ _FREE = {
     Event: {"position"},
     Delivery: {"attempts", "lost_leases", "token"},
     # Of a folder that the server has made anew for each run.
-    Source: {"owner", "location", "settings", "uidvalidity"},
+    Source: {"owner", "uidvalidity"},
     Webhook: {"url"},
 }
 _TRACES = {Attempt}

@@ -97,7 +97,8 @@ def test_a_certificate_for_another_name_or_too_old_is_refused(mailbox, tmp_path)
             assert server.heard == []
 
 
-def test_encryption_is_never_stripped_and_no_password_leaves(mailbox):
+def test_encryption_is_never_stripped_and_no_password_leaves(mailbox, monkeypatch):
+    monkeypatch.setattr(imapwire, "READ_SECONDS", 1)
     injected = b"* CAPABILITY IMAP4rev1 STARTTLS\r\n"
     starttls = {"CAPABILITY": injected}
     for answers, greeting, words in (

@@ -333,7 +333,7 @@ class SourceForm(_SourceForm):
     )
 
     start = forms.ChoiceField(
-        label=_("take in"),
+        label=_("Take in"),
         required=False,
         choices=Source.Start.choices,
         widget=UnfoldAdminSelectWidget,
@@ -467,23 +467,11 @@ class SourceAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[misc
     list_filter = ("active", "kind", "mailbox")
     list_select_related = ("mailbox",)
     search_fields = ("location", "mailbox__address")
-    fieldsets = (
-        (None, {"fields": ("mailbox", "kind", "location")}),
-        (_("Server"), {"fields": ("login", *_OF_IMAP), "classes": ("imap",)}),
-        (
-            None,
-            {
-                "fields": (
-                    "active",
-                    "sent",
-                    "by_recipient",
-                    "start",
-                    "since",
-                    "report_old",
-                )
-            },
-        ),
-        (_("After ingest"), {"fields": ("after", "move_to", "grace_days")}),
+    # No headings: one of them would stand above nothing.
+    fields = (
+        *("mailbox", "kind", "location", "login", *_OF_IMAP, "active", "sent"),
+        *("by_recipient", "start", "since", "report_old"),
+        *("after", "move_to", "grace_days"),
     )
     conditional_fields: ClassVar = {
         "since": "start == 'since'",

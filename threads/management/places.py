@@ -100,7 +100,7 @@ def opened(place: str, options: dict[str, Any]) -> Iterator[tuple[Source, Door |
         server = imap_server(options["imap"])
         password = imap_password(options["password_file"], server)
         source = source_for(to, Source.Kind.IMAP, server.url, make=make)
-        source.settings = {"password": password}
+        source.settings = {**(source.settings or {}), "password": password}
         yield source, None
         return
     doors: dict[tuple[str, str], Door] = {}
