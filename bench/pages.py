@@ -5,8 +5,8 @@
 Fills a database of its own (`DATABASE_URL`, or a new SQLite file) with 100,000 threads
 of three messages each, their events and deliveries, from a fixed seed, and opens every
 page with Django's test client: the median of five, after one to warm up. On a busy
-machine the time spent in this process (on SQLite that is all of it) says more than the
-clock on the wall. On a real PostgreSQL:
+machine the work (seconds of processor, ours and of the server's process that serves us)
+says more than the clock on the wall. On a real PostgreSQL:
 
     python tests/postgres.py python -m bench.pages
 """
@@ -16,6 +16,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic, process_time
 from types import SimpleNamespace
 from typing import Any
@@ -99,6 +100,7 @@ def single() -> Iterator[tuple[str, str]]:
 
 
 def measure(client: Any, url: str) -> tuple[float, float, int]:
+    """Milliseconds by the clock, and of work; statements."""
     from django.db import connection  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
@@ -109,11 +111,19 @@ def measure(client: Any, url: str) -> tuple[float, float, int]:
         raise SystemExit(f"{url} answers {answer.status_code}")
     took, worked = [], []
     for _ in range(ROUNDS):
-        begun, busy = monotonic(), process_time()
+        begun, busy = monotonic(), _work(connection)
         client.get(url)
         took.append((monotonic() - begun) * 1000)
-        worked.append((process_time() - busy) * 1000)
+        worked.append((_work(connection) - busy) * 1000)
     return statistics.median(took), statistics.median(worked), counted
+
+
+def _work(connection: Any) -> float:
+    """Seconds of processor: ours, and of the server's process that serves us."""
+    if connection.vendor == "sqlite":
+        return process_time()
+    server = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat")
+    return process_time() + int(server.read_text().split()[0]) / 1e9
 
 
 def main(threads: int) -> None:
@@ -150,12 +160,12 @@ def main(threads: int) -> None:
         print(f"{connection.vendor}: {threads:,} threads, filled in {seconds:.0f} s")
         over = 0
         for name, url in (*lists(), *single()):
-            ms, cpu, statements = measure(client, url)
-            late = ms > SLOWEST_MS or statements > MOST_STATEMENTS
+            ms, work, statements = measure(client, url)
+            late = min(ms, work) > SLOWEST_MS or statements > MOST_STATEMENTS
             over += late
             print(
-                f"{name:26} {statements:2} statements {ms:6.0f} ms, of which"
-                f" {cpu:4.0f} ms in this process{'  <--' if late else ''}",
+                f"{name:26} {statements:2} statements {ms:6.0f} ms, of work"
+                f" {work:4.0f} ms{'  <--' if late else ''}",
                 flush=True,
             )
         print(f"{over} over {SLOWEST_MS} ms or {MOST_STATEMENTS} statements")

@@ -69,7 +69,7 @@ class ThreadAdmin(ReadOnlyAdmin):
     list_filter = (QueueFilter, "status", "mailbox", "assignee", "priority", "tags")
     list_select_related = ("customer", "mailbox", "assignee", "last_message")
     list_before_template = "admin/threads/tabs.html"
-    list_per_page = 50
+    list_per_page = 40
     list_disable_select_all = True
     sortable_by = ()
     search_fields = ("subject",)

@@ -10,10 +10,16 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from webhooks import outbox
-from webhooks.admin.base import Buttons, CappedPaginator, ShownOnly, column
-from webhooks.admin.events import DayFilter, KindFilter, pretty
+from webhooks.admin.base import (
+    MOST_COUNTED,
+    Buttons,
+    CappedPaginator,
+    ShownOnly,
+    column,
+)
+from webhooks.admin.events import DayFilter, KindFilter, named, pretty
 from webhooks.admin.words import of_attempt, of_event, why_not_delivered
-from webhooks.models import Delivery
+from webhooks.models import Delivery, Event
 
 State = Delivery.State
 COLOURS = {
@@ -43,7 +49,7 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     )
     list_filter_submit = True
     list_select_related = ("event", "webhook")
-    search_fields = ("=public_id", "=event__public_id", "=event__thread")
+    search_fields = ("public_id",)
     search_help_text = _("The id of a delivery, an event or a thread.")
     show_full_result_count = False
     list_per_page = 50
@@ -52,6 +58,19 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     fieldsets = ((None, {"fields": ()}),)
     actions = ("send_failed_again",)
     buttons: ClassVar = {"send_again": _("Sent again.")}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        """The events first: an OR over two tables would use neither one's index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        events = Event.objects.filter(named(term)).order_by("-pk").values_list("pk")
+        found = [pk for (pk,) in events[:MOST_COUNTED]]
+        return queryset.filter(
+            models.Q(public_id=term) | models.Q(event__in=found)
+        ), False
 
     @column(_("event"), ordering="event__type")
     def name(self, obj: Delivery) -> str:

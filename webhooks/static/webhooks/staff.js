@@ -34,7 +34,6 @@
   };
 
   const speak = () => {
-    document.querySelectorAll(`${ICON}[x-on\\:click*=sidebar]`).forEach(reachable);
     for (const cell of document.querySelectorAll("[data-label]")) {
       const label = cell.dataset.label;
       cell.dataset.label = label.charAt(0).toUpperCase() + label.slice(1);
@@ -47,7 +46,12 @@
       if (name) element.setAttribute("aria-label", name);
     }
   };
-  document.addEventListener("DOMContentLoaded", speak);
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(`${ICON}[x-on\\:click*=sidebar]`).forEach(reachable);
+    speak();
+  });
+  // The calendars of dates are made once all is loaded.
+  window.addEventListener("load", () => window.setTimeout(speak, 0));
 
   const write = async (text) => {
     if (window.isSecureContext && navigator.clipboard) {
