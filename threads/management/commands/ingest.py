@@ -104,10 +104,9 @@ class Command(OperatorCommand):
             if self.stop.is_set():
                 break
             try:
-                if door is None:
-                    door = self._opened(source, to_take_in=work == self._pass)
-                with closing(door):
-                    failed |= work(source, door)
+                opened = door or self._opened(source, to_take_in=work == self._pass)
+                with closing(opened):
+                    failed |= work(source, opened)
             except (SourceError, SourceBusyError, LostClaimError) as error:
                 failed = True
                 self._say_error(source, str(error))
