@@ -47,7 +47,7 @@ def look_after() -> None:
             _tell(pk, due, told)
 
 
-def switch_off(webhook: Webhook, *, code: str, reason: str) -> NewEvent:
+def switch_off(webhook: Webhook, *, error: str, reason: str) -> NewEvent:
     """Its row is locked; the event is the caller's to publish."""
     Webhook.objects.filter(pk=webhook.pk).update(
         state=Webhook.State.OFF, state_reason=reason
@@ -66,7 +66,7 @@ def switch_off(webhook: Webhook, *, code: str, reason: str) -> NewEvent:
         + _("What it misses is held; switch the webhook on again to send it."),
         data={
             "actor": {"type": "system", "id": "", "name": "MailBelly"},
-            "error": {"code": code, "detail": reason},
+            "error": {"code": error, "detail": reason},
         },
     )
 
@@ -111,7 +111,7 @@ def _give_up(pk: int) -> None:
         .first()
     )
     if webhook is not None:
-        publish([switch_off(webhook, code="failing", reason=FAILED_FOR_DAYS)])
+        publish([switch_off(webhook, error="failing", reason=FAILED_FOR_DAYS)])
 
 
 def _tell(pk: int, due: Q, told: str) -> None:

@@ -197,7 +197,7 @@ def record(results: Sequence[Result]) -> None:
         unfinished = [r.job.delivery_pk for r in mine if not r.success]
         Delivery.objects.filter(pk__in=unfinished).settle()
     told = [
-        health.switch_off(webhook, code="http_410", reason=health.GONE)
+        health.switch_off(webhook, error="http_410", reason=health.GONE)
         for pk, webhook in webhooks.items()
         if pk in gone and webhook.state != Webhook.State.OFF
     ]
