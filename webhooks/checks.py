@@ -103,7 +103,7 @@ def sqlite(
             Error(
                 f"SQLite {sqlite_version} is too old.",
                 hint="Use PostgreSQL, or a Python with SQLite 3.35 or newer.",
-                id="webhooks.E004",
+                id="webhooks.E005",
             )
         ]
     return []
