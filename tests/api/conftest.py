@@ -33,9 +33,12 @@ def client(key):
     return key()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parsers():
-    """Warm ones: a process for each mail of each test would take most of the time."""
+    """Warm ones: a process for each mail of each test would take most of the time.
+
+    They end with these tests: others count the children of their process.
+    """
     with Parsers(most=1) as warm:
         yield warm
 

@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import smtplib
+import socket
 import sys
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -101,6 +102,14 @@ def test_what_the_mta_never_gives_again_is_finished_by_the_next_pass(monkeypatch
     healthy()
 
 
+def accepts(path):
+    """The file is there a moment before anybody listens."""
+    with socket.socket(socket.AF_UNIX) as link, suppress(OSError):
+        link.connect(str(path))
+        return True
+    return False
+
+
 @contextmanager
 def listening(path, fault=""):
     """A listener in a fork of this process; it may die of its fault."""
@@ -118,7 +127,7 @@ def listening(path, fault=""):
     pid = begun(serve, fault)
     listener = type("Listener", (), {"socket": str(path), "code": None})
     try:
-        eventually(path.is_socket)
+        eventually(lambda: accepts(path))
         yield listener
     finally:
         with suppress(ProcessLookupError):
