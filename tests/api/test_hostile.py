@@ -127,6 +127,30 @@ def test_a_value_of_another_type_is_refused(client, change, field):
     assert Webhook.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({f"X-{number}": "a" for number in range(21)}, "too_many"),
+        ({f"X-{number}": "a" * 900 for number in range(10)}, "too_many"),
+        ({"X-A": "a" * 1001}, "invalid"),
+        ({"X" * 101: "a"}, "reserved_header"),
+        ({"Expect": "100-continue"}, "reserved_header"),
+        ({"TE": "trailers"}, "reserved_header"),
+        ({"Trailer": "X-A"}, "reserved_header"),
+        ({"upgrade": "h2c"}, "reserved_header"),
+        ({"Proxy-Authorization": "Basic eA=="}, "reserved_header"),
+        ({"Proxy-Connection": "close"}, "reserved_header"),
+    ],
+)
+def test_headers_of_a_webhook_have_limits(client, headers, code):
+    answer = client.post(
+        "/api/v1/webhooks", {**HOOK, "headers": headers}, format="json"
+    )
+    refused(answer, 400, code, "headers")
+    most = {**HOOK, "headers": {f"X-{number}": "a" * 300 for number in range(20)}}
+    assert client.post("/api/v1/webhooks", most, format="json").status_code == 201
+
+
 # --- Paths and queries ----------------------------------------------------------
 
 
