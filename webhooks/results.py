@@ -51,6 +51,9 @@ class Job:
         "webhook_id",
         "event__public_id",
         "event__type",
+        "event__mailbox",
+        "event__domain",
+        "event__position",
         "body__body",
         "attempts",
         "lost_leases",
@@ -62,6 +65,10 @@ class Job:
     webhook_pk: int
     event_id: str
     event_type: str
+    mailbox: str
+    domain: str
+    # Sent to this webhook by hand, and part of no log.
+    is_test: bool
     body: bytes
     number: int
     tries: int
@@ -87,10 +94,23 @@ class Job:
             webhook_pk=row.webhook_id,
             event_id=row.event__public_id,
             event_type=row.event__type,
+            mailbox=row.event__mailbox,
+            domain=row.event__domain,
+            is_test=row.event__position is None,
             body=bytes(row.body__body),
             number=row.attempts + 1,
             tries=row.attempts + 1 - row.lost_leases,
             lease_ends=lease_ends,
+        )
+
+    def fits(self, webhook: Webhook) -> bool:
+        """Whether the webhook, as it is now, may be sent this."""
+        return (
+            webhook.deleted_at is None
+            and webhook.state == Webhook.State.ACTIVE
+            and (
+                self.is_test or webhook.hears(mailbox=self.mailbox, domain=self.domain)
+            )
         )
 
     def aim(self, webhook: Webhook, secrets: Iterable[Secret]) -> None:
@@ -168,7 +188,9 @@ def record(results: Sequence[Result]) -> None:
         )
         .order_by("pk")
         .select_for_update(no_key=True)
-        .only("pk", "public_id", "url", "domains", "state", "deleted_at")
+        .only(
+            *("pk", "public_id", "url", "mailboxes", "domains", "state", "deleted_at")
+        )
     }
     claimed = dict(
         Delivery.objects.select_for_update(no_key=True)
@@ -193,8 +215,12 @@ def record(results: Sequence[Result]) -> None:
     if failed:
         _record_failures(failed)
     _release([result for result in mine if result.outcome is None])
-    if any(w.deleted_at or w.state != Webhook.State.ACTIVE for w in webhooks.values()):
-        unfinished = [r.job.delivery_pk for r in mine if not r.success]
+    unfinished = [
+        result.job.delivery_pk
+        for result in mine
+        if not result.success and not result.job.fits(webhooks[result.job.webhook_pk])
+    ]
+    if unfinished:
         Delivery.objects.filter(pk__in=unfinished).settle()
     told = [
         health.switch_off(webhook, code="http_410", reason=health.GONE)
