@@ -13,12 +13,12 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Coalesce, Now
 
-from webhooks import health
+from webhooks import health, masking
 from webhooks.leases import in_seconds
 from webhooks.models import Attempt, Delivery, Secret, Webhook
 from webhooks.outbox import publish
 from webhooks.rows import insert
-from webhooks.transport import Outcome
+from webhooks.transport import EXCERPT_BYTES, Outcome
 from webhooks.wording import kept
 
 # Standard Webhooks' example: ten attempts, 76 hours in all. Seconds after the one
@@ -26,8 +26,6 @@ from webhooks.wording import kept
 RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 _GONE = 410
 _THROTTLED = frozenset({429, 503})
-# A shorter header value is no secret, and blanking it would blank the text.
-_SHORTEST_CONFIDENTIAL = 8
 
 State = Delivery.State
 
@@ -129,11 +127,14 @@ class Job:
 
     def confidential(self) -> list[str]:
         """What a receiver may echo and an attempt must not keep."""
-        words = [*self.headers.values(), *self.secrets]
+        words = [*self.secrets, *masking.of_url(self.url)]
+        for value in self.headers.values():
+            # Also what follows "Bearer".
+            words += [value, *value.split()]
         if self.auth:
             pair = ":".join(self.auth).encode()
             words += [self.auth[1], base64.b64encode(pair).decode()]
-        return [word for word in words if len(word) >= _SHORTEST_CONFIDENTIAL]
+        return words
 
 
 @dataclass(slots=True)
@@ -307,8 +308,9 @@ def _attempt(result: Result) -> Attempt:
     outcome = result.outcome or Outcome()
     error = outcome.error or ("" if outcome.success else f"http_{outcome.status}")
     excerpt = outcome.excerpt.decode("utf-8", "replace").replace("\x00", "\ufffd")
-    for word in result.job.confidential():
-        excerpt = excerpt.replace(word, "***")
+    if excerpt:
+        is_cut = len(outcome.excerpt) >= EXCERPT_BYTES
+        excerpt = masking.mask(excerpt, result.job.confidential(), is_cut=is_cut)
     return Attempt(
         delivery_id=result.job.delivery_pk,
         number=result.job.number,
