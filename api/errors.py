@@ -13,7 +13,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from threads.errors import RefusedError
-from webhooks.outbox import NotTellableError
+from webhooks.outbox import NotHeardError, NotTellableError
 from webhooks.rules import InvalidWebhookError
 
 log = logging.getLogger(__name__)
@@ -139,11 +139,14 @@ def _problem(error: Exception) -> Problem | None:
     if isinstance(error, InvalidWebhookError):
         return Problem(error.code, error.detail, fix=error.fix, field=error.field)
     if isinstance(error, NotTellableError):
+        narrowed = isinstance(error, NotHeardError)
         return Problem(
-            "webhook_not_active",
+            "webhook_narrowed" if narrowed else "webhook_not_active",
             str(error),
             http_status=409,
-            fix='Change its state to "active" first.',
+            fix="Change its mailboxes or domains, or read the event from GET /events."
+            if narrowed
+            else 'Change its state to "active" first.',
         )
     if isinstance(error, OperationalError | InterfaceError):
         log.error("The database is out of reach: %s", error)

@@ -1,6 +1,7 @@
 """JSON, strictly: one object, no NaN, no name twice, no lone surrogate, a limit."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
@@ -47,8 +48,8 @@ class StrictJSONParser(BaseParser):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in times.items() if count > 1)
         raise ValueError(f"the name {twice!r} stands twice")
     return found
 

@@ -67,14 +67,14 @@ def _shape(kind: str) -> JSON:
     """Required is what every event of the kind has; more may come."""
     common = SHAPES["Event"]
     fields = {**common["properties"], "event": {"const": kind}}
-    required = list(common["required"])
+    required = [*common["required"], "actor"]
     if is_of_operators(kind):
         fields |= {"thread_id": {"const": ""}, "sequence": {"const": 0}}
         for name in ("thread", "message", "changes"):
             del fields[name]
     else:
         fields["message"] = ref("EventMessage")
-        required += ["thread", "actor"]
+        required.append("thread")
         if kind.startswith("message."):
             required.append("message")
     if changed := changes_of(kind):

@@ -84,7 +84,7 @@ _CHANGES: dict[str, JSON] = {
 _ERRORS: dict[str, JSON] = {
     "message.failed": {"code": "550", "detail": "5.1.1 No such user here"},
     "message.in_doubt": {"code": "connection", "detail": "Lost after the end of DATA"},
-    "webhook.disabled": {"code": "http_410", "detail": "410 Gone"},
+    "webhook.disabled": {"code": "http_410", "detail": "It answered 410 Gone."},
 }
 
 
@@ -109,6 +109,9 @@ def sample(kind: str) -> JSON:
         "domain": "jouwdomein.nl",
         "truncated": False,
     }
+    if kind == "webhook.disabled":
+        # It tells of no mailbox.
+        body |= {"to": "", "mailbox": "", "domain": ""}
     if not operator:
         thread = _thread()
         for name, change in (changes or {}).items():

@@ -19,6 +19,7 @@ from django.db import (
     InterfaceError,
     OperationalError,
     connection,
+    transaction,
 )
 from django.utils import timezone
 
@@ -346,15 +347,21 @@ def _load(token: UUID, lease_ends: float) -> list[Job]:
         .order_by("next_at", "pk")
         .values_list(*Job.COLUMNS, named=True)
     )
-    jobs = [Job.of(row, lease_ends) for row in rows]
-    pks = [job.webhook_pk for job in jobs]
+    found = [Job.of(row, lease_ends) for row in rows]
+    pks = [job.webhook_pk for job in found]
     webhooks = Webhook.objects.in_bulk(pks)
+    jobs = [job for job in found if job.fits(webhooks[job.webhook_pk])]
+    if len(jobs) < len(found):
+        _put_back(token, found, jobs)
     secrets: dict[int, list[Secret]] = defaultdict(list)
     for secret in Secret.objects.live().filter(webhook__in=pks):
         secrets[secret.webhook_id].append(secret)
     for job in jobs:
         try:
             job.aim(webhooks[job.webhook_pk], secrets[job.webhook_pk])
+            if not job.secrets:
+                # Nobody is sent what he can't verify.
+                job.trouble = Sentence(_("It has no secret to sign with."))
         except UnreadableSecretError:
             job.trouble = Sentence(
                 _("Its stored settings can't be decrypted: ENCRYPTION_KEYS.")
@@ -364,3 +371,14 @@ def _load(token: UUID, lease_ends: float) -> list[Job]:
                 _("Its stored settings are of no use: %(error)s"), error=repr(error)
             )
     return jobs
+
+
+@transaction.atomic
+def _put_back(token: UUID, found: list[Job], jobs: list[Job]) -> None:
+    """Their webhooks changed after the claim: unsent, and to what becomes of them."""
+    unfit = {job.delivery_pk for job in found} - {job.delivery_pk for job in jobs}
+    mine = Delivery.objects.filter(
+        pk__in=unfit, token=token, state=Delivery.State.CLAIMED
+    )
+    mine.update(state=Delivery.State.PENDING, token=None, claimed_until=None)
+    Delivery.objects.filter(pk__in=unfit).settle()

@@ -98,8 +98,7 @@ def listens(webhook: Webhook, event: NewEvent) -> bool:
     return (
         not event.silent
         and event.type in webhook.events
-        and (not webhook.mailboxes or event.mailbox in webhook.mailboxes)
-        and (not webhook.domains or event.domain in webhook.domains)
+        and webhook.hears(mailbox=event.mailbox, domain=event.domain)
         and (webhook.include_auto or not event.auto)
         and (webhook.include_spam or not event.spam)
     )
@@ -107,6 +106,10 @@ def listens(webhook: Webhook, event: NewEvent) -> bool:
 
 class NotTellableError(Exception):
     """The webhook is deleted, or not switched on: nothing would arrive."""
+
+
+class NotHeardError(NotTellableError):
+    """The webhook was narrowed to other mailboxes or domains."""
 
 
 @transaction.atomic
@@ -143,9 +146,17 @@ def test(webhook: Webhook, event_type: str) -> Delivery:
 def replay(delivery: Delivery) -> Delivery:
     """The same event to the same webhook once more: same id, same bytes.
 
-    Held while the webhook is paused or off. Raises `NotTellableError` when it is gone.
+    Held while the webhook is paused or off. Raises `NotTellableError` when it is gone,
+    `NotHeardError` when it was narrowed.
     """
     webhook = _locked(delivery.webhook, states=Webhook.State.values)
+    if not Delivery.objects.heard_by(webhook).filter(pk=delivery.pk).exists():
+        raise NotHeardError(
+            _(
+                "The webhook no longer hears this event: its mailboxes or domains were"
+                " changed."
+            )
+        )
     newest = Delivery.objects.filter(
         event=delivery.event_id, webhook=webhook
     ).aggregate(last=Max("replay_no"))["last"]

@@ -53,9 +53,8 @@ def missed(job: Replay) -> QuerySet[Delivery]:
         webhook=OuterRef("webhook"),
         replay_no__gt=OuterRef("replay_no"),
     )
-    found = Delivery.objects.filter(
+    found = Delivery.objects.heard_by(job.webhook).filter(
         ~Exists(newer),
-        webhook=job.webhook_id,
         state__in=job.states,
         created_at__gte=job.since,
     )
@@ -84,6 +83,7 @@ def _step(pk: int) -> bool:
     if job is None:
         return False
     webhook = Webhook.objects.select_for_update(no_key=True).get(pk=job.webhook_id)
+    job.webhook = webhook
     active = webhook.state == Webhook.State.ACTIVE
     waiting = Delivery.objects.filter(webhook=webhook, state=State.PENDING)
     if active and waiting.count() >= MOST_WAITING:

@@ -13,12 +13,12 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Coalesce, Now
 
-from webhooks import health
+from webhooks import health, masking
 from webhooks.leases import in_seconds
 from webhooks.models import Attempt, Delivery, Secret, Webhook
 from webhooks.outbox import publish
 from webhooks.rows import insert
-from webhooks.transport import Outcome
+from webhooks.transport import EXCERPT_BYTES, Outcome
 from webhooks.wording import kept
 
 # Standard Webhooks' example: ten attempts, 76 hours in all. Seconds after the one
@@ -26,8 +26,6 @@ from webhooks.wording import kept
 RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 _GONE = 410
 _THROTTLED = frozenset({429, 503})
-# A shorter header value is no secret, and blanking it would blank the text.
-_SHORTEST_CONFIDENTIAL = 8
 
 State = Delivery.State
 
@@ -51,6 +49,9 @@ class Job:
         "webhook_id",
         "event__public_id",
         "event__type",
+        "event__mailbox",
+        "event__domain",
+        "event__position",
         "body__body",
         "attempts",
         "lost_leases",
@@ -62,6 +63,10 @@ class Job:
     webhook_pk: int
     event_id: str
     event_type: str
+    mailbox: str
+    domain: str
+    # Sent to this webhook by hand, and part of no log.
+    is_test: bool
     body: bytes
     number: int
     tries: int
@@ -87,10 +92,23 @@ class Job:
             webhook_pk=row.webhook_id,
             event_id=row.event__public_id,
             event_type=row.event__type,
+            mailbox=row.event__mailbox,
+            domain=row.event__domain,
+            is_test=row.event__position is None,
             body=bytes(row.body__body),
             number=row.attempts + 1,
             tries=row.attempts + 1 - row.lost_leases,
             lease_ends=lease_ends,
+        )
+
+    def fits(self, webhook: Webhook) -> bool:
+        """Whether the webhook, as it is now, may be sent this."""
+        return (
+            webhook.deleted_at is None
+            and webhook.state == Webhook.State.ACTIVE
+            and (
+                self.is_test or webhook.hears(mailbox=self.mailbox, domain=self.domain)
+            )
         )
 
     def aim(self, webhook: Webhook, secrets: Iterable[Secret]) -> None:
@@ -109,11 +127,14 @@ class Job:
 
     def confidential(self) -> list[str]:
         """What a receiver may echo and an attempt must not keep."""
-        words = [*self.headers.values(), *self.secrets]
+        words = [*self.secrets, *masking.of_url(self.url)]
+        for value in self.headers.values():
+            # Also what follows "Bearer".
+            words += [value, *value.split()]
         if self.auth:
             pair = ":".join(self.auth).encode()
             words += [self.auth[1], base64.b64encode(pair).decode()]
-        return [word for word in words if len(word) >= _SHORTEST_CONFIDENTIAL]
+        return words
 
 
 @dataclass(slots=True)
@@ -168,7 +189,9 @@ def record(results: Sequence[Result]) -> None:
         )
         .order_by("pk")
         .select_for_update(no_key=True)
-        .only("pk", "public_id", "url", "domains", "state", "deleted_at")
+        .only(
+            *("pk", "public_id", "url", "mailboxes", "domains", "state", "deleted_at")
+        )
     }
     claimed = dict(
         Delivery.objects.select_for_update(no_key=True)
@@ -193,8 +216,12 @@ def record(results: Sequence[Result]) -> None:
     if failed:
         _record_failures(failed)
     _release([result for result in mine if result.outcome is None])
-    if any(w.deleted_at or w.state != Webhook.State.ACTIVE for w in webhooks.values()):
-        unfinished = [r.job.delivery_pk for r in mine if not r.success]
+    unfinished = [
+        result.job.delivery_pk
+        for result in mine
+        if not result.success and not result.job.fits(webhooks[result.job.webhook_pk])
+    ]
+    if unfinished:
         Delivery.objects.filter(pk__in=unfinished).settle()
     told = [
         health.switch_off(webhook, error="http_410", reason=health.GONE)
@@ -281,8 +308,9 @@ def _attempt(result: Result) -> Attempt:
     outcome = result.outcome or Outcome()
     error = outcome.error or ("" if outcome.success else f"http_{outcome.status}")
     excerpt = outcome.excerpt.decode("utf-8", "replace").replace("\x00", "\ufffd")
-    for word in result.job.confidential():
-        excerpt = excerpt.replace(word, "***")
+    if excerpt:
+        is_cut = len(outcome.excerpt) >= EXCERPT_BYTES
+        excerpt = masking.mask(excerpt, result.job.confidential(), is_cut=is_cut)
     return Attempt(
         delivery_id=result.job.delivery_pk,
         number=result.job.number,

@@ -25,7 +25,13 @@ _RESERVED = (
     "webhook-",
     "x-mailbelly-",
     "transfer-encoding",
+    "proxy-",
 )
+# These steer the connection, not the receiver.
+_HOP_BY_HOP = frozenset({"expect", "te", "trailer", "upgrade", "keep-alive"})
+_MOST_HEADERS = 20
+# Together; many receivers refuse more than 8 kB of headers.
+_HEADER_BYTES = 8_192
 _RESOLVE_SECONDS = 5.0
 _SHORTEST_TIMEOUT, _LONGEST_TIMEOUT = 5, 30
 
@@ -141,9 +147,20 @@ def check_headers(headers: object) -> dict[str, str]:
         raise InvalidWebhookError(
             "headers", "invalid", _("Headers are an object of names and values.")
         )
+    size = sum(len(str(name)) + len(str(value)) for name, value in headers.items())
+    if len(headers) > _MOST_HEADERS or size > _HEADER_BYTES:
+        raise InvalidWebhookError(
+            "headers",
+            "too_many",
+            _("At most %(most)d headers, together of %(bytes)d characters.")
+            % {"most": _MOST_HEADERS, "bytes": _HEADER_BYTES},
+        )
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(str(name)) or str(name).lower().startswith(
-            _RESERVED
+        lower = str(name).lower()
+        if (
+            not _HEADER_NAME.fullmatch(str(name))
+            or lower.startswith(_RESERVED)
+            or lower in _HOP_BY_HOP
         ):
             raise InvalidWebhookError(
                 "headers", "reserved_header", _("%s may not be set.") % name

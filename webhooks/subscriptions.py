@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.db.models.functions import Now
 
 from webhooks import bell
@@ -41,7 +41,7 @@ def amend(webhook: Webhook, checked: Checked) -> Webhook:
     check_authorization(locked.headers, locked.basic_auth)
     locked.save()
     if {"domains", "mailboxes"} & set(checked.values):
-        _cancel_what_it_no_longer_hears(locked)
+        Delivery.objects.all().cancel_unheard(locked)
     if locked.state != old:
         locked = _enter(locked, Webhook.State(locked.state))
     return locked
@@ -70,23 +70,6 @@ def _enter(webhook: Webhook, state: Webhook.State) -> Webhook:
     return webhook
 
 
-def _cancel_what_it_no_longer_hears(webhook: Webhook) -> None:
-    """Whoever may read it now need not be meant by what was kept for it."""
-    live = Delivery.objects.filter(
-        webhook=webhook, state__in=[Delivery.State.PENDING, Delivery.State.HELD]
-    )
-    foreign = Q()
-    if webhook.domains:
-        foreign |= ~Q(event__domain__in=webhook.domains)
-    if webhook.mailboxes:
-        foreign |= ~Q(event__mailbox__in=webhook.mailboxes)
-    if foreign:
-        # A test goes where it was sent to.
-        live.filter(foreign, event__position__isnull=False).update(
-            state=Delivery.State.CANCELLED, finished_at=Now()
-        )
-
-
 @transaction.atomic
 def delete(webhook: Webhook) -> None:
     """Told nothing any more; what it was told stays readable, its secrets go."""
@@ -94,7 +77,7 @@ def delete(webhook: Webhook) -> None:
     Secret.objects.filter(webhook=webhook).delete()
     Delivery.objects.filter(
         webhook=webhook, state__in=[Delivery.State.PENDING, Delivery.State.HELD]
-    ).update(state=Delivery.State.CANCELLED, finished_at=Now())
+    ).cancel()
 
 
 @transaction.atomic
@@ -105,8 +88,7 @@ def enable(webhook: Webhook, *, with_exhausted: bool = False) -> Webhook:
     """
     locked = _locked(webhook)
     if with_exhausted and locked.failing_since is not None:
-        lost = Delivery.objects.filter(
-            webhook=locked,
+        lost = Delivery.objects.heard_by(locked).filter(
             state=Delivery.State.EXHAUSTED,
             finished_at__gte=locked.failing_since,
         )

@@ -2,8 +2,10 @@
 
 import hashlib
 import secrets
+import unicodedata
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -19,7 +21,20 @@ SCOPES = (
     "events:read",
     "webhooks:manage",
 )
+LONGEST_NAME = 100
+# Control characters, halves of characters, line and paragraph separators.
+_BREAKING = frozenset({"Cc", "Cs", "Zl", "Zp"})
 DEFAULT_SCOPES = tuple(scope for scope in SCOPES if scope != "messages:send_any")
+
+
+def check_name(name: str) -> None:
+    """It stands in lists and logs. Raises `ValidationError`."""
+    odd = any(unicodedata.category(char) in _BREAKING for char in name)
+    if odd or not name.strip() or len(name) > LONGEST_NAME:
+        raise ValidationError(
+            _("The name of a key is one line of 1 to %(most)d characters."),
+            params={"most": LONGEST_NAME},
+        )
 
 
 def digest(key: str) -> str:
@@ -65,7 +80,7 @@ class ApiKeyManager(models.Manager["ApiKey"]):
 
 class ApiKey(models.Model):
     public_id = PublicIdField()
-    name = models.CharField(_("name"), max_length=100)
+    name = models.CharField(_("name"), max_length=LONGEST_NAME)
     prefix = models.CharField(_("begins with"), max_length=10, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(_("scopes"), default=default_scopes)
@@ -87,6 +102,15 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def clean(self) -> None:
+        """What a form saves, by the rule of the command."""
+        try:
+            # An empty one is the field's to refuse, or was refused by it.
+            if self.name:
+                check_name(self.name)
+        except ValidationError as error:
+            raise ValidationError({"name": error}) from error
 
     def make(self) -> str:
         """Give this row a new secret; saving it is the caller's."""

@@ -16,6 +16,7 @@ from api.models import ApiKey
 from api.parameters import Parameters, invalid
 from api.views.base import View, described
 from api.views.threads import visible
+from api.waiting import place
 from threads.models import Mailbox
 from webhooks.catalogue import EVENTS, TEST, sample
 from webhooks.models import Event, EventBody
@@ -51,13 +52,11 @@ class EventList(View):
         limit = asked.limit()
         backwards = asked.choice("order", ["asc", "desc"]) == "desc"
         events = self._filtered(asked)
-        give_up = monotonic() + asked.number("wait", 0, 0, _LONGEST_WAIT)
-        while True:
-            ordered = events.order_by("-position" if backwards else "position")
-            found = list(ordered[: limit + 1])
-            if found or monotonic() >= give_up:
-                break
-            sleep(_POLL_SECONDS)
+        ordered = events.order_by("-position" if backwards else "position")
+        wait = asked.number("wait", 0, 0, _LONGEST_WAIT)
+        found = list(ordered[: limit + 1])
+        if wait and not found:
+            found = self._awaited(ordered[: limit + 1], wait)
         shown = found[:limit]
         last = shown[-1].public_id if shown else asked.text("after")
         return Response(
@@ -67,6 +66,16 @@ class EventList(View):
                 "has_more": len(found) > limit,
             }
         )
+
+    def _awaited(self, asked: QuerySet[Event], seconds: int) -> list[Event]:
+        """What comes within so many seconds; nothing at once when too many wait."""
+        give_up = monotonic() + seconds
+        found: list[Event] = []
+        with place(self.key) as free:
+            while free and not found and monotonic() < give_up:
+                sleep(_POLL_SECONDS)
+                found = list(asked.all())
+        return found
 
     def _filtered(self, asked: Parameters) -> QuerySet[Event]:
         events = of_key(self.key)

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
+from api.admin import ApiKeyForm
 from api.models import ApiKey
 from api.urls import v1
 from tests.receivers import receiving
@@ -361,6 +362,16 @@ def test_the_documentation_page_needs_no_internet(db, settings):
 def test_healthz_is_public_and_says_little(db):
     answer = APIClient().get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x00b", "x" * 101])
+def test_the_name_of_a_key_is_one_line(db, name):
+    with pytest.raises(CommandError, match="one line of 1 to 100") as error:
+        call_command("create_api_key", name)
+    assert error.value.returncode == 2
+    assert ApiKey.objects.count() == 0
+    form = ApiKeyForm({"name": name, "scopes": ["threads:read"], "rate_limit": 600})
+    assert list(form.errors) == ["name"]
 
 
 def test_create_api_key_prints_the_key_alone(capsys, arrive):

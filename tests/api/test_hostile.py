@@ -1,6 +1,8 @@
 """What a careless or hostile client sends: never a 500, HTML, or a surprise."""
 
+import runpy
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, process_time
 
 import pytest
 from django.db import connection
@@ -86,6 +88,18 @@ def test_half_a_character_is_no_json(client, arrive, body):
         assert "surrogate" in answer.json()["detail"]
 
 
+def test_one_name_twice_among_very_many_is_found_at_once(client, arrive):
+    names = ",".join(f'"{number}":1' for number in range(40_000))
+    url = f"/api/v1/threads/{arrive().public_id}"
+    begun = process_time()
+    answer = client.patch(
+        url, f'{{{names},"39999":1}}', content_type="application/json"
+    )
+    assert process_time() - begun < 3
+    refused(answer, 400, "parse_error")
+    assert "'39999' stands twice" in answer.json()["detail"]
+
+
 def test_a_pair_of_surrogates_is_one_character(client, arrive):
     url = f"/api/v1/threads/{arrive().public_id}"
     body = '{"subject": "\\ud83d\\udc1d"}'
@@ -111,6 +125,30 @@ def test_a_value_of_another_type_is_refused(client, change, field):
     answer = client.post("/api/v1/webhooks", {**HOOK, **change}, format="json")
     refused(answer, 400, "invalid", field)
     assert Webhook.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({f"X-{number}": "a" for number in range(21)}, "too_many"),
+        ({f"X-{number}": "a" * 900 for number in range(10)}, "too_many"),
+        ({"X-A": "a" * 1001}, "invalid"),
+        ({"X" * 101: "a"}, "reserved_header"),
+        ({"Expect": "100-continue"}, "reserved_header"),
+        ({"TE": "trailers"}, "reserved_header"),
+        ({"Trailer": "X-A"}, "reserved_header"),
+        ({"upgrade": "h2c"}, "reserved_header"),
+        ({"Proxy-Authorization": "Basic eA=="}, "reserved_header"),
+        ({"Proxy-Connection": "close"}, "reserved_header"),
+    ],
+)
+def test_headers_of_a_webhook_have_limits(client, headers, code):
+    answer = client.post(
+        "/api/v1/webhooks", {**HOOK, "headers": headers}, format="json"
+    )
+    refused(answer, 400, code, "headers")
+    most = {**HOOK, "headers": {f"X-{number}": "a" * 300 for number in range(20)}}
+    assert client.post("/api/v1/webhooks", most, format="json").status_code == 201
 
 
 # --- Paths and queries ----------------------------------------------------------
@@ -281,3 +319,51 @@ def test_one_idempotency_key_refused_many_times_at_once_is_never_an_error(key, a
     assert codes <= {"thread_is_spam", "smtp_not_configured", "request_in_flight"}
     assert IdempotencyKey.objects.count() == 0
     assert Message.objects.count() == 1
+
+
+# --- Waiting --------------------------------------------------------------------
+
+
+def test_whoever_waits_for_events_leaves_threads_for_the_others(key):
+    """As many threads as a process of the web server has, and twice the waiters."""
+    threads = runpy.run_path("gunicorn.conf.py")["threads"]
+    clients = [key(name=f"{number}") for number in range(2 * threads)]
+
+    def ask(client, path):
+        begun = monotonic()
+        try:
+            answer = client.get(path)
+        finally:
+            connection.close()
+        assert answer.status_code == 200, answer.content
+        return monotonic() - begun, answer.json()
+
+    with ThreadPoolExecutor(threads) as server:
+        waiting = [server.submit(ask, c, "/api/v1/events?wait=6") for c in clients]
+        begun = monotonic()
+        assert server.submit(ask, clients[0], "/healthz").result()[1] == {
+            "status": "ok"
+        }
+        assert monotonic() - begun < 5.5
+        answers = [one.result() for one in waiting]
+    nothing = {"results": [], "next_after": None, "has_more": False}
+    assert [body for _, body in answers] == [nothing] * len(clients)
+    assert sum(seconds >= 6 for seconds, _ in answers) == threads // 2
+
+
+def test_one_request_of_a_key_waits_at_a_time(key):
+    client = key()
+
+    def ask(_):
+        begun = monotonic()
+        try:
+            assert client.get("/api/v1/events?wait=3").status_code == 200
+        finally:
+            connection.close()
+        return monotonic() - begun
+
+    with ThreadPoolExecutor(2) as server:
+        first, second = sorted(server.map(ask, range(2)))
+    assert first < 2.5
+    assert second >= 3
+    assert ask(0) >= 3

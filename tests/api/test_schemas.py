@@ -99,6 +99,12 @@ def test_whatever_happens_the_bodies_are_as_their_schemas_say(
         patch(priority="low")
         delivery.drain(budget_seconds=10)
 
+    body = EventBody.objects.get(event__type="webhook.disabled", format="full")
+    told, shown = json.loads(bytes(body.body)), sample("webhook.disabled")
+    assert told.keys() == shown.keys()
+    same = ("to", "mailbox", "domain", "actor", "error", "from", "thread_id")
+    assert [told[name] for name in same] == [shown[name] for name in same]
+
     seen = set()
     for body in EventBody.objects.select_related("event"):
         told = json.loads(bytes(body.body))

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db.models.functions import Now
@@ -11,8 +12,9 @@ from rest_framework.test import APIClient
 from api.models import ApiKey
 from tests.receivers import receiving
 from threads.models import User
-from webhooks import delivery, outbox, record
+from webhooks import delivery, outbox, record, subscriptions
 from webhooks.catalogue import TEST
+from webhooks.claims import recover
 from webhooks.leases import in_seconds
 from webhooks.models import Delivery, Event, Replay
 
@@ -111,3 +113,45 @@ def test_erased_texts_are_gone_from_the_page_the_log_and_what_is_sent(
     late = api.get(f"/api/v1/events?after={second.public_id}")
     assert late.status_code == 410
     assert json.loads(late.content)["code"] == "cursor_expired"
+
+
+def test_a_delivery_says_why_it_was_never_delivered(site, webhook, publish):
+    """Deleted, narrowed, and given up after five deaths of the worker."""
+    deleted, narrowed, lost = (
+        webhook(f"https://example.com/{name}") for name in ("a", "b", "c")
+    )
+    publish()
+    subscriptions.delete(deleted)
+    subscriptions.change(narrowed, {"mailboxes": ["info@shop.nl"]})
+    for _ in range(5):
+        Delivery.objects.filter(webhook=lost).update(
+            state="claimed", token=uuid4(), claimed_until=in_seconds(-1)
+        )
+        assert recover() == 1
+    for hook, words in (
+        (deleted, "The webhook was deleted before it could be delivered."),
+        (narrowed, "no longer hears this event: its mailboxes or domains"),
+        (lost, "The worker was killed 5 times while it sent this;"),
+    ):
+        pk = Delivery.objects.get(webhook=hook).pk
+        page = site.get(f"/admin/webhooks/delivery/{pk}/change/").content.decode()
+        assert words in page
+        assert "attempts failed" not in page
+
+
+def test_what_a_narrowed_webhook_may_not_hear_is_not_sent_again_by_hand(
+    site, api, webhook, publish
+):
+    hook = webhook("https://example.com/")
+    publish()
+    Delivery.objects.update(state="exhausted", finished_at=Now())
+    subscriptions.change(hook, {"domains": ["ander.nl"]})
+    one = Delivery.objects.get()
+    again = f"/admin/webhooks/delivery/{one.pk}/send-again/"
+    marked = {"action": "send_failed_again", "_selected_action": [one.pk]}
+    for path, data in ((again, {}), ("/admin/webhooks/delivery/", marked)):
+        page = site.post(path, data, follow=True).content.decode()
+        assert "The webhook no longer hears this event" in page
+    answer = api.post(f"/api/v1/deliveries/{one.public_id}/replay")
+    assert (answer.status_code, answer.json()["code"]) == (409, "webhook_narrowed")
+    assert Delivery.objects.count() == 1

@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from datetime import timedelta
+from time import monotonic
 from uuid import uuid4
 
 import pytest
@@ -16,9 +17,9 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from tests.processes import eventually
 from tests.receivers import receiving
-from webhooks import outbox, results, subscriptions
+from webhooks import outbox, replays, results, subscriptions
 from webhooks.claims import Rooms, claim, oldest_due, recover
-from webhooks.delivery import drain
+from webhooks.delivery import _load, drain
 from webhooks.leases import in_seconds
 from webhooks.models import (
     Attempt,
@@ -329,6 +330,72 @@ def test_a_narrowed_webhook_gets_nothing_that_was_kept_from_elsewhere(webhook, p
     assert states() == {"cancelled": 1}
 
 
+def test_what_was_claimed_before_a_webhook_was_narrowed_is_not_sent_again(
+    webhook, publish
+):
+    with receiving((500, {}, b""), (204, {}, b""), delay=0.5) as receiver:
+        hook = webhook(receiver.url)
+        publish()
+        thread = threading.Thread(target=lambda: (run(), connection.close()))
+        thread.start()
+        eventually(lambda: states()["claimed"] == 1)
+        subscriptions.change(hook, {"domains": ["ander.nl"]})
+        thread.join()
+    assert states() == {"cancelled": 1}
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("leave", "state"),
+    [
+        (lambda hook: subscriptions.change(hook, {"domains": ["x.nl"]}), "cancelled"),
+        (lambda hook: subscriptions.change(hook, {"mailboxes": ["a"]}), "cancelled"),
+        (lambda hook: subscriptions.change(hook, {"state": "paused"}), "held"),
+        (subscriptions.delete, "cancelled"),
+    ],
+)
+def test_what_changes_between_claim_and_sending_counts(webhook, publish, leave, state):
+    with receiving() as receiver:
+        hook = webhook(receiver.url)
+        publish()
+        token = uuid4()
+        assert claim(token, ROOMS)
+        leave(hook)
+        assert _load(token, monotonic() + 60) == []
+        run()
+    assert states() == {state: 1}
+    assert receiver.requests == []
+
+
+def test_nothing_is_sent_unsigned(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url).secrets.all().delete()
+        publish()
+        run()
+    assert receiver.requests == []
+    attempt = Attempt.objects.get()
+    assert attempt.error == "invalid_settings"
+    assert attempt.error_detail == "It has no secret to sign with."
+
+
+def test_a_narrowed_webhook_is_sent_nothing_again_from_elsewhere(webhook, publish):
+    hook = webhook("http://127.0.0.1:9999/")
+    publish()
+    Delivery.objects.update(state="exhausted", finished_at=Now())
+    Webhook.objects.update(failing_since=in_seconds(-3600))
+    lost = Delivery.objects.get()
+    hook = subscriptions.change(hook, {"domains": ["ander.nl"]})
+    subscriptions.enable(hook, with_exhausted=True)
+    job = replays.begin(hook, since=lost.created_at)
+    replays.advance()
+    with pytest.raises(outbox.NotHeardError):
+        outbox.replay(lost)
+    assert job.total == 0
+    assert states() == {"exhausted": 1}
+    subscriptions.change(hook, {"domains": ["shop.nl"]})
+    assert outbox.replay(lost).state == "pending"
+
+
 def test_a_long_signature_is_cut_before_the_text(webhook, publish):
     with receiving() as receiver:
         webhook(receiver.url)
@@ -363,6 +430,35 @@ def test_what_a_receiver_echoes_of_our_secrets_is_not_kept(webhook, publish):
         publish()
         run()
     assert Attempt.objects.get().response_excerpt == "you said: ***"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "Cannot POST /hooks/T0123456789?key=queryvalue&v=1",
+        r'{"path": "\/hooks\/T0123456789", "X-Token": "sleutel\/met+streep99"}',
+        r'{"X-Token": "sleutel\u002fmet\u002Bstreep99"}',
+        r'"{\"X-Token\": \"sleutel\\/met+streep99\"}"',
+        "<pre>sleutel&#x2F;met&#43;streep99</pre>",
+        "?token=sleutel%2fmet%2Bstreep99",
+        "x" * 4080 + " sleutel/met+streep99",
+        "x" * 4084 + r" sleutel\u002fmet+streep99",
+        "authorization: Basic amFuOndhY2h0d29vcmQ=, amFuOndhY2h0d29vcmQ%3D",
+    ],
+)
+def test_no_spelling_of_a_secret_is_kept(webhook, publish, echo):
+    with receiving((500, {}, echo.encode())) as receiver:
+        webhook(
+            f"{receiver.url}hooks/T0123456789?key=queryvalue&v=1",
+            headers={"X-Token": "Token sleutel/met+streep99"},
+            basic_auth={"username": "jan", "password": "wachtwoord"},
+        )
+        publish()
+        run()
+    kept = Attempt.objects.get().response_excerpt
+    assert "***" in kept
+    for word in ("T0123", "queryv", "sleut", "streep", "amFuOn"):
+        assert word not in kept
 
 
 def test_a_spent_budget_hands_back_what_has_not_begun_and_rings(webhook, publish):

@@ -123,9 +123,16 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
         """Since when and to whom, the filters say; "all" takes every page of them."""
         failed = queryset.filter(state=State.EXHAUSTED, webhook__deleted_at=None)
         sent = 0
+        refused: dict[str, None] = {}
         for delivery in failed.select_related("webhook").order_by("pk"):
-            outbox.replay(delivery)
-            sent += 1
+            try:
+                outbox.replay(delivery)
+            except outbox.NotTellableError as error:
+                refused[str(error)] = None
+            else:
+                sent += 1
+        for words in refused:
+            messages.warning(request, words)
         text = ngettext(
             "%d delivery goes out again.", "%d deliveries go out again.", sent
         )

@@ -4,6 +4,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from webhooks.claims import LOST_LEASES
 from webhooks.models import Attempt, Delivery, Webhook
 
 # The four that nearly everybody wants come first, and stand open.
@@ -90,7 +91,9 @@ def why_not_delivered(delivery: Delivery, last: Attempt | None) -> str:
         case Delivery.State.SUCCEEDED:
             answer = ""
         case Delivery.State.CANCELLED:
-            answer = gettext("The webhook was deleted before it could be delivered.")
+            answer = str(_CANCELLED[delivery.webhook.deleted_at is not None])
+        case Delivery.State.EXHAUSTED if delivery.lost_leases >= LOST_LEASES:
+            answer = _lost(delivery)
         case Delivery.State.EXHAUSTED:
             answer = tried + _given_up(delivery)
         case Delivery.State.HELD:
@@ -106,6 +109,12 @@ def why_not_delivered(delivery: Delivery, last: Attempt | None) -> str:
     return answer
 
 
+_CANCELLED = {
+    True: _("The webhook was deleted before it could be delivered."),
+    False: _(
+        "The webhook no longer hears this event: its mailboxes or domains were changed."
+    ),
+}
 _HELD = {
     Webhook.State.OFF: _("The webhook is switched off. Enable it to deliver this."),
     Webhook.State.PAUSED: _("The webhook is paused. Enable it to deliver this."),
@@ -116,6 +125,16 @@ _HELD = {
 def _resting(webhook: Webhook) -> bool:
     until = webhook.breaker_until
     return until is not None and until > timezone.now()
+
+
+def _lost(delivery: Delivery) -> str:
+    """Not the receiver's doing: no answer ever came back from our own process."""
+    killed = ngettext(
+        "The worker was killed %d time while it sent this; it is not tried any more.",
+        "The worker was killed %d times while it sent this; it is not tried any more.",
+        delivery.lost_leases,
+    )
+    return killed % delivery.lost_leases
 
 
 def _given_up(delivery: Delivery) -> str:

@@ -14,13 +14,38 @@ from webhooks.models.webhook import Webhook
 from webhooks.wording import shown
 
 
+def _heard(webhook: Webhook) -> Q:
+    own = Q()
+    if webhook.domains:
+        own &= Q(event__domain__in=webhook.domains)
+    if webhook.mailboxes:
+        own &= Q(event__mailbox__in=webhook.mailboxes)
+    # A test goes where it was sent to.
+    return own | Q(event__position=None) if own else own
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def settle(self) -> None:
-        """Not to be tried again: the webhook went away, or is not active any more."""
-        waiting = self.filter(state=Delivery.State.PENDING)
-        waiting.filter(webhook__deleted_at__isnull=False).update(
-            state=Delivery.State.CANCELLED, finished_at=Now()
+    def heard_by(self, webhook: Webhook) -> "DeliveryQuerySet":
+        """Those of a webhook whose events it may still hear (`Webhook.hears`)."""
+        return self.filter(_heard(webhook), webhook=webhook)
+
+    def cancel_unheard(self, webhook: Webhook) -> None:
+        """Whoever may read it now need not be meant by what was kept for it."""
+        waiting = self.filter(
+            state__in=[Delivery.State.PENDING, Delivery.State.HELD], webhook=webhook
         )
+        waiting.exclude(_heard(webhook)).cancel()
+
+    def cancel(self) -> None:
+        self.update(state=Delivery.State.CANCELLED, finished_at=Now())
+
+    def settle(self) -> None:
+        """Not to be tried again: the webhook is gone, not active, or was narrowed."""
+        waiting = self.filter(state=Delivery.State.PENDING)
+        waiting.filter(webhook__deleted_at__isnull=False).cancel()
+        bound = Webhook.objects.exclude(domains=[], mailboxes=[])
+        for webhook in bound.filter(pk__in=waiting.values("webhook")):
+            waiting.cancel_unheard(webhook)
         waiting.exclude(webhook__state=Webhook.State.ACTIVE).update(
             state=Delivery.State.HELD
         )

@@ -99,6 +99,12 @@ class Webhook(models.Model):
     def __str__(self) -> str:
         return urlsplit(self.url).netloc or self.url
 
+    def hears(self, *, mailbox: str, domain: str) -> bool:
+        """Whether events of there are meant for it."""
+        return (not self.mailboxes or mailbox in self.mailboxes) and (
+            not self.domains or domain in self.domains
+        )
+
     @property
     def health(self) -> str:
         """`ok`, `failing` or `new`."""

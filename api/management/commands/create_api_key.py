@@ -3,11 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from api.models import ApiKey
-from api.models.key import SCOPES
+from api.models.key import SCOPES, check_name
 from threads.models import Mailbox
 from webhooks.management.base import OperatorCommand
 
@@ -27,6 +28,10 @@ class Command(OperatorCommand):
         parser.add_argument("--domain", action="append", help="bind it to this domain")
 
     def handle(self, *, name: str, **options: Any) -> None:
+        try:
+            check_name(name)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages), returncode=2) from error
         scopes, domains = options["scope"], options["domain"] or []
         _among("--scope", scopes or [], SCOPES)
         if domains:
