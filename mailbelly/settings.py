@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "threads.access.nul.NulMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "threads.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

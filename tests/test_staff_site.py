@@ -445,19 +445,28 @@ def test_an_administrator_who_is_no_superuser_puts_people_in_groups(client, memb
     assert "/admin/password/" in again.context["link"]
 
 
-def test_nobody_manages_who_may_do_more(client, member, boss):
+@pytest.mark.parametrize("active", [True, False])
+def test_nobody_manages_who_may_do_more(client, member, boss, active):
+    """Nor whoever might again, once he is let in."""
     member.groups.add(Group.objects.get(name=groups.ADMINISTRATOR))
     above = User.objects.create_user("b@shop.nl", "b@shop.nl", PASSWORD, is_staff=True)
     above.user_permissions.add(Permission.objects.get(codename="delete_thread"))
+    in_group = User.objects.create_user("c@shop.nl", "c@shop.nl", PASSWORD)
+    auditors = Group.objects.create(name="boekhouding")
+    auditors.permissions.add(Permission.objects.get(codename="view_accesslog"))
+    in_group.groups.add(auditors)
+    others = (above, in_group, boss)
+    User.objects.filter(pk__in=[one.pk for one in others]).update(is_active=active)
     client.force_login(member)
-    for other in (above, boss):
+    for other in others:
         page = f"/admin/threads/user/{other.pk}/"
         assert client.get(f"{page}password/").status_code == 403
         assert client.post(f"{page}invite/").status_code == 403
         assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
-        client.post(f"{page}change/", {"email": "x@y.nl", "language": "nl"})
+        form = {"email": "x@y.nl", "language": "nl", "is_active": "on"}
+        client.post(f"{page}change/", form)
         other.refresh_from_db()
-        assert other.email != "x@y.nl"
+        assert (other.email != "x@y.nl", other.is_active) == (True, active)
 
 
 def test_nobody_gives_himself_more_than_he_has(client, member, boss):
