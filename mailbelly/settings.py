@@ -285,8 +285,10 @@ EMAIL_HOST = env.text("EMAIL_HOST", "")
 EMAIL_PORT = env.integer("EMAIL_PORT", default=587)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=False)
 EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", default=False)
+# A password goes by STARTTLS unless somebody says otherwise. Both at once is neither.
+_start_tls = env.boolean("EMAIL_USE_TLS", default=bool(EMAIL_HOST_USER))
+EMAIL_USE_TLS = _start_tls and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "")
 

@@ -263,6 +263,10 @@ def test_a_mailbox_keeps_its_password_and_reads_its_lists(site, mailbox):
         "username": "u",
         "password": "heel-geheim-3",
     }
+    answer = site.post(url, {**values, "smtp_tls": "none"})
+    assert "without TLS everybody on the way" in answer.content.decode()
+    mailbox.refresh_from_db()
+    assert mailbox.smtp["tls"] == "ssl"
     site.post(url, {**values, "smtp_host": ""})
     mailbox.refresh_from_db()
     assert mailbox.smtp == {}
