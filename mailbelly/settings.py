@@ -24,11 +24,12 @@ DATA_DIR = BASE_DIR / env.text("DATA_DIR", "var")
 
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = [
+_hosts = [
     *env.words("ALLOWED_HOSTS"),
     _public.hostname or "localhost",
     *(["localhost", "127.0.0.1", "[::1]"] if DEBUG else []),
 ]
+ALLOWED_HOSTS = list(dict.fromkeys(_hosts))
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 # Only from these is X-Forwarded-For or -Proto believed (threads/access/proxies.py);
 # from everybody else the headers are taken off before anything reads them.
