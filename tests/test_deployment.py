@@ -94,6 +94,13 @@ def test_a_password_for_the_mail_server_goes_by_tls(tmp_path, changes, expected)
     assert said.stdout.split()[-2:] == expected, said.stderr
 
 
+def test_no_host_is_named_twice(tmp_path):
+    program = "from django.conf import settings as s; print(*s.ALLOWED_HOSTS)"
+    here = {"DEBUG": "true", "PUBLIC_URL": "http://localhost:8000"}
+    said = manage(tmp_path, "shell", "-c", program, **here)
+    assert said.stdout.splitlines()[-1] == "localhost 127.0.0.1 [::1]", said.stderr
+
+
 def test_sqlite_that_forgets_on_a_power_cut_is_named(tmp_path):
     url = f"sqlite:///{tmp_path}/db.sqlite3?init_command=PRAGMA synchronous=NORMAL;"
     assert "threads.W002" in check(tmp_path, DATABASE_URL=url)[1]

@@ -9,8 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from api.models import ApiKey
+from mailbelly import env
 from mailbelly.sidebar import navigation
 from threads.access import groups
+from threads.admin import system
 from threads.models import IngestRecord, Mailbox, Original, Source, Team, User
 from webhooks import outbox, subscriptions
 from webhooks.admin.words import EVENTS as WORDS
@@ -159,6 +161,10 @@ def test_the_queue_is_for_superusers_alone(client, member, site):
     client.force_login(member)
     for page in ("django_q_schedule", "django_q_ormq", "auth_group"):
         assert client.get(reverse(f"admin:{page}_changelist")).status_code == 403
+
+
+def test_the_page_of_the_system_names_only_settings_there_are():
+    assert set(env.asked()) >= system._SHOWN
 
 
 # --- What is never shown -----------------------------------------------------------
