@@ -119,7 +119,7 @@ from django.core.management import CommandError, call_command
 for name, arguments in json.loads(sys.argv[1]).items():
     try:
         call_command(name, *arguments, stdout=sys.stderr)
-    except CommandError as error:
+    except (CommandError, SystemExit) as error:
         print(f"{name}: {error}")
 """
 
