@@ -4,10 +4,11 @@ import base64
 import hmac
 import json
 import os
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-SECRET = os.environ["WEBHOOK_SECRET"]
+SECRET = os.environ.get("WEBHOOK_SECRET", "")
 
 
 def verify(secret, headers, body):
@@ -36,5 +37,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    if not SECRET:
+        sys.exit("Set WEBHOOK_SECRET to the whsec_… of the webhook's page.")
     port = int(os.environ.get("PORT", "8009"))
     HTTPServer(("127.0.0.1", port), Receiver).serve_forever()

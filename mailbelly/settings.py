@@ -24,11 +24,12 @@ DATA_DIR = BASE_DIR / env.text("DATA_DIR", "var")
 
 PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = [
+_hosts = [
     *env.words("ALLOWED_HOSTS"),
     _public.hostname or "localhost",
     *(["localhost", "127.0.0.1", "[::1]"] if DEBUG else []),
 ]
+ALLOWED_HOSTS = list(dict.fromkeys(_hosts))
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 # Only from these is X-Forwarded-For or -Proto believed (threads/access/proxies.py);
 # from everybody else the headers are taken off before anything reads them.
@@ -109,6 +110,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "threads.access.nul.NulMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "threads.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -284,8 +286,10 @@ EMAIL_HOST = env.text("EMAIL_HOST", "")
 EMAIL_PORT = env.integer("EMAIL_PORT", default=587)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", default=False)
 EMAIL_USE_SSL = env.boolean("EMAIL_USE_SSL", default=False)
+# A password goes by STARTTLS unless somebody says otherwise. Both at once is neither.
+_start_tls = env.boolean("EMAIL_USE_TLS", default=bool(EMAIL_HOST_USER))
+EMAIL_USE_TLS = _start_tls and not EMAIL_USE_SSL
 EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "")
 

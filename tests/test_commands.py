@@ -1,5 +1,6 @@
 """What every command shares: an example, a quick start, a clear word on settings."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,9 +9,10 @@ import pytest
 from django.contrib import admin
 from django.core.checks import Tags, run_checks
 from django.core.management import get_commands, load_command_class
+from django.db import connection
 
 from tests.processes import ROOT
-from threads.models import Team
+from threads.models import Mailbox, Team
 from webhooks.management.base import OperatorCommand
 
 OURS = {
@@ -94,6 +96,72 @@ def test_a_database_without_tables_is_one_line(name, tmp_path):
     assert found.stderr == (
         "CommandError: The database is not up to date. First run: manage.py migrate\n"
     )
+
+
+# `listen` asks no database; `lmtp` and `worker` run on while it is away.
+ASKING = {
+    "alive": ["worker"],
+    "create_api_key": ["crm"],
+    "create_mailbox": ["support@shop.nl"],
+    "deliver": ["--once"],
+    "explain": ["cmm1k0v2h3q8w5n1x7z4p6r0t"],
+    "fsck": [],
+    "ingest": [],
+    "quarantine": ["list"],
+    "reparse": [],
+    "sample": ["--remove"],
+    "setup": ["--admin", "a@shop.nl"],
+}
+ALL_OF_THEM = """
+import json, sys, django
+django.setup()
+from django.core.management import CommandError, call_command
+for name, arguments in json.loads(sys.argv[1]).items():
+    try:
+        call_command(name, *arguments, stdout=sys.stderr)
+    except (CommandError, SystemExit) as error:
+        print(f"{name}: {error}")
+"""
+
+
+def all_of_them(database):
+    """By command, what it ended with; one that ended in a traceback fails here."""
+    assert set(OURS) == {*ASKING, "listen", "lmtp", "worker"}
+    settings = {"DJANGO_SETTINGS_MODULE": "mailbelly.settings"}
+    code = ["-c", ALL_OF_THEM, json.dumps(ASKING)]
+    found = run(code, DATABASE_URL=database, **settings)
+    assert found.returncode == 0, found.stderr
+    return dict(line.split(": ", 1) for line in found.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("database", "word"),
+    [
+        ("postgres://x:geheim@127.0.0.1:1/x", "The database"),
+        ("sqlite:///FOLDER/new.sqlite3", "First run: manage.py migrate"),
+        ("sqlite:////nowhere/at/all.sqlite3", "The database"),
+    ],
+)
+def test_no_command_ends_in_a_traceback_for_want_of_a_database(
+    database, word, tmp_path
+):
+    said = all_of_them(database.replace("FOLDER", str(tmp_path)))
+    for name in ASKING:
+        # It is asked so often that it looks for itself.
+        assert name == "alive" or word in said[name], name
+
+
+def test_no_command_ends_in_a_traceback_when_nothing_can_be_written(environment):
+    Mailbox.objects.create(address="info@shop.nl")
+    read_only = {
+        "sqlite": "init_command=PRAGMA query_only=1;",
+        "postgresql": "options=-c default_transaction_read_only=on",
+    }[connection.vendor]
+    url = environment["DATABASE_URL"]
+    said = all_of_them(f"{url}{'&' if '?' in url else '?'}{read_only}")
+    for name in ("create_api_key", "create_mailbox", "setup"):
+        assert said[name].startswith("The database refused: "), name
+    assert not Mailbox.objects.filter(address="support@shop.nl").exists()
 
 
 def test_a_database_out_of_reach_is_one_line():

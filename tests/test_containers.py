@@ -194,6 +194,21 @@ def test_compose_sets_only_what_there_is_and_keeps_secrets_in_files(compose):
     assert used == set(compose["secrets"])
 
 
+def test_a_maildir_that_a_page_names_is_mounted_where_it_is_read(compose):
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    named = re.findall(
+        r"^docker compose (?:exec|run --rm) (\w+) .* (/\S+)$", text, re.MULTILINE
+    )
+    assert ("web", "/mail/support") in named
+    for service, path in named:
+        volumes = compose["services"][service]["volumes"]
+        mounted = [re.sub(r"^\$\{[^}]+\}:|:ro$", "", volume) for volume in volumes]
+        assert any(Path(path).is_relative_to(folder) for folder in mounted), path
+    # Mail that is in is moved, by the watcher alone.
+    assert compose["services"]["web"]["volumes"][0].endswith(":/mail:ro")
+
+
 # --- Commands and units ---------------------------------------------------------------
 
 

@@ -17,6 +17,8 @@ PRODUCTION = {
     "TRUSTED_PROXIES": "10.0.0.2",
 }
 
+SMTP = {"EMAIL_HOST": "smtp.jouwdomein.nl", "EMAIL_HOST_USER": "post"}
+
 
 def manage(tmp_path, *arguments, **changes):
     """`manage.py` with nothing in its environment but what is documented."""
@@ -65,6 +67,7 @@ def test_the_documented_production_settings_pass_the_deployment_check(tmp_path):
         ({"PUBLIC_URL": "http://mail.jouwdomein.nl"}, "threads.W001"),
         ({"TRUSTED_PROXIES": "proxy.jouwdomein.nl"}, "threads.E002"),
         ({"WEBHOOK_ALLOWED_NETWORKS": "10.0.0.0/8"}, "webhooks.W002"),
+        ({**SMTP, "EMAIL_USE_TLS": "false"}, "threads.W003"),
     ],
 )
 def test_what_is_wrong_in_production_is_said_with_its_mend(tmp_path, changes, expected):
@@ -73,6 +76,29 @@ def test_what_is_wrong_in_production_is_said_with_its_mend(tmp_path, changes, ex
     assert said.returncode == 1
     line = said.stderr.partition(f"({expected})")[2].partition("?:")[0]
     assert "HINT:" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["True", "False"]),
+        ({"EMAIL_USE_SSL": "true"}, ["False", "True"]),
+        ({"EMAIL_USE_SSL": "true", "EMAIL_USE_TLS": "true"}, ["False", "True"]),
+        ({"EMAIL_HOST_USER": ""}, ["False", "False"]),
+    ],
+)
+def test_a_password_for_the_mail_server_goes_by_tls(tmp_path, changes, expected):
+    asked = "print(s.EMAIL_USE_TLS, s.EMAIL_USE_SSL)"
+    program = f"from django.conf import settings as s; {asked}"
+    said = manage(tmp_path, "shell", "-c", program, **{**SMTP, **changes})
+    assert said.stdout.split()[-2:] == expected, said.stderr
+
+
+def test_no_host_is_named_twice(tmp_path):
+    program = "from django.conf import settings as s; print(*s.ALLOWED_HOSTS)"
+    here = {"DEBUG": "true", "PUBLIC_URL": "http://localhost:8000"}
+    said = manage(tmp_path, "shell", "-c", program, **here)
+    assert said.stdout.splitlines()[-1] == "localhost 127.0.0.1 [::1]", said.stderr
 
 
 def test_sqlite_that_forgets_on_a_power_cut_is_named(tmp_path):

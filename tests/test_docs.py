@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import socket
 import subprocess
@@ -256,6 +257,21 @@ def test_the_first_integration_of_the_readme_works(
     assert json.loads(paste("/reply"))["status"] == "stored"
     written = next((tmp_path / "outbox").glob("*.eml")).read_text()
     assert "Bedankt voor je bericht." in written
+
+
+def test_the_receiver_says_in_a_line_what_it_lacks():
+    said = subprocess.run(
+        [sys.executable, "examples/receiver.py"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert said.returncode == 1
+    assert said.stderr.startswith("Set WEBHOOK_SECRET to ")
+    assert said.stderr.count("\n") == 1
 
 
 @pytest.mark.django_db(transaction=True)

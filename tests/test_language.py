@@ -185,7 +185,7 @@ GLOSSARY = {
 }
 # Words of both languages, and names.
 SAME_WORDS = (
-    "alias api axes basic bcc byte bytes cc cluster code cron csrf ctrl "
+    "alias api axes basic bcc byte bytes cc cluster code common cron csrf ctrl "
     "database debug django drain en english enter esc event events extra false "
     "filter filters headers hook html http https id imap info json line lmtp mailbelly "
     "mailbox maildir nederlands nl open pipe post postgresql python server smtp spam "

@@ -9,8 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from api.models import ApiKey
+from mailbelly import env
 from mailbelly.sidebar import navigation
 from threads.access import groups
+from threads.admin import system
 from threads.models import IngestRecord, Mailbox, Original, Source, Team, User
 from webhooks import outbox, subscriptions
 from webhooks.admin.words import EVENTS as WORDS
@@ -161,6 +163,10 @@ def test_the_queue_is_for_superusers_alone(client, member, site):
         assert client.get(reverse(f"admin:{page}_changelist")).status_code == 403
 
 
+def test_the_page_of_the_system_names_only_settings_there_are():
+    assert set(env.asked()) >= system._SHOWN
+
+
 # --- What is never shown -----------------------------------------------------------
 
 
@@ -263,6 +269,10 @@ def test_a_mailbox_keeps_its_password_and_reads_its_lists(site, mailbox):
         "username": "u",
         "password": "heel-geheim-3",
     }
+    answer = site.post(url, {**values, "smtp_tls": "none"})
+    assert "without TLS everybody on the way" in answer.content.decode()
+    mailbox.refresh_from_db()
+    assert mailbox.smtp["tls"] == "ssl"
     site.post(url, {**values, "smtp_host": ""})
     mailbox.refresh_from_db()
     assert mailbox.smtp == {}
@@ -445,19 +455,28 @@ def test_an_administrator_who_is_no_superuser_puts_people_in_groups(client, memb
     assert "/admin/password/" in again.context["link"]
 
 
-def test_nobody_manages_who_may_do_more(client, member, boss):
+@pytest.mark.parametrize("active", [True, False])
+def test_nobody_manages_who_may_do_more(client, member, boss, active):
+    """Nor whoever might again, once he is let in."""
     member.groups.add(Group.objects.get(name=groups.ADMINISTRATOR))
     above = User.objects.create_user("b@shop.nl", "b@shop.nl", PASSWORD, is_staff=True)
     above.user_permissions.add(Permission.objects.get(codename="delete_thread"))
+    in_group = User.objects.create_user("c@shop.nl", "c@shop.nl", PASSWORD)
+    auditors = Group.objects.create(name="boekhouding")
+    auditors.permissions.add(Permission.objects.get(codename="view_accesslog"))
+    in_group.groups.add(auditors)
+    others = (above, in_group, boss)
+    User.objects.filter(pk__in=[one.pk for one in others]).update(is_active=active)
     client.force_login(member)
-    for other in (above, boss):
+    for other in others:
         page = f"/admin/threads/user/{other.pk}/"
         assert client.get(f"{page}password/").status_code == 403
         assert client.post(f"{page}invite/").status_code == 403
         assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
-        client.post(f"{page}change/", {"email": "x@y.nl", "language": "nl"})
+        form = {"email": "x@y.nl", "language": "nl", "is_active": "on"}
+        client.post(f"{page}change/", form)
         other.refresh_from_db()
-        assert other.email != "x@y.nl"
+        assert (other.email != "x@y.nl", other.is_active) == (True, active)
 
 
 def test_nobody_gives_himself_more_than_he_has(client, member, boss):

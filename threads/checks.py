@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import connection
 
 from threads.access import proxies
+from threads.sources.imapserver import is_here
 from webhooks.checks import CONFIGURATION
 
 _SHORTEST_KEY = 50
@@ -88,6 +89,18 @@ def production(
                 " clear.",
                 hint="Put a proxy with a certificate in front, and write https://.",
                 id="threads.W001",
+            )
+        )
+    secure = settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL
+    if settings.EMAIL_HOST_USER and not secure and not is_here(settings.EMAIL_HOST):
+        found.append(
+            checks.Warning(
+                f"The password for {settings.EMAIL_HOST} travels in clear.",
+                hint=(
+                    "Take EMAIL_USE_TLS=false away (STARTTLS, port 587), or set"
+                    " EMAIL_USE_SSL=true (port 465)."
+                ),
+                id="threads.W003",
             )
         )
     return found

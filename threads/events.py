@@ -126,12 +126,3 @@ def newest_inbound(thread: Thread) -> Message | None:
         .order_by("-id")
         .first()
     )
-
-
-def outbound_events(
-    message: Message, kind: str, *, error: JSON | None = None
-) -> list[NewEvent]:
-    """What became of a mail of ours; `message.thread` is locked and saved by us."""
-    event = message_event(kind, message, actor=SYSTEM, error=error)
-    message.thread.save(update_fields=["sequence"])
-    return [event]

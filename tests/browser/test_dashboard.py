@@ -61,7 +61,7 @@ def test_what_needs_a_person_is_listed_and_leads_to_its_mend(open_site, staff, w
         "Mail of support@shop.nl has not been fetched for 14",
         "Is the folder gone?",
         "Webhook hooks.shop.nl has been failing for 3",
-        "2 held, 1 given up",
+        "1 waits, 2 held, 1 given up",
         "A reply could not be sent: Retour bestelling",
         "Whether a reply was sent is in doubt: Offerte kozijnen",
         "2 mails could not be understood",

@@ -83,7 +83,7 @@ def _deliveries(now):
     for number, state in enumerate(states):
         event = Event.objects.create(
             type="message.received", thread="", mailbox="support@shop.nl",
-            domain="shop.nl", cause=f"office-{number}", position=number + 1,
+            domain="shop.nl", cause=f"office:{number}", position=number + 1,
         )  # fmt: skip
         body = EventBody.objects.create(event=event, format="full", body=b"{}")
         delivery = Delivery.objects.create(

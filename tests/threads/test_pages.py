@@ -247,7 +247,10 @@ def test_a_snooze_ends_in_the_future(client, admin_user, desk):
     thread = desk.arrive(letter(QUESTION)).thread
     client.force_login(admin_user)
     url = reverse("admin:threads_thread_do", args=[thread.public_id, "snooze"])
-    for wrong in ("2001-01-01T09:00", "nonsense", "2026-99-99T09:00", ""):
+    for wrong in (
+        *("2001-01-01T09:00", "nonsense", "2026-99-99T09:00", ""),
+        *("9999-12-31T23:59", "9999-12-31T23:59-23:00", "0001-01-01T00:00+23:00"),
+    ):
         client.post(url, {"for": "until", "until": wrong})
         thread.refresh_from_db()
         assert thread.snoozed_until is None
@@ -258,6 +261,22 @@ def test_a_snooze_ends_in_the_future(client, admin_user, desk):
     client.post(url, {})
     thread.refresh_from_db()
     assert thread.snoozed_until is None
+
+
+def test_only_the_staff_are_assigned_to(client, admin_user, clerk, desk):
+    thread = desk.arrive(letter(QUESTION)).thread
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_do", args=[thread.public_id, "assign"])
+    client.post(url, {"user": str(clerk.pk)}, follow=True)
+    for wrong in ("999999", "9" * 5000, "9" * 19, "²", "٣", "-1", "nobody"):
+        answer = client.post(url, {"user": wrong}, follow=True)
+        said = [message.level_tag for message in answer.context["messages"]]
+        assert said == ["error"], wrong
+        thread.refresh_from_db()
+        assert thread.assignee == clerk
+    client.post(url, {"user": ""})
+    thread.refresh_from_db()
+    assert thread.assignee is None
 
 
 def test_the_messages_address_leads_to_its_place(client, admin_user, desk):

@@ -22,7 +22,7 @@ from threads.outbound import smtp_settings_of
 from threads.probes import Finding, try_smtp, try_source
 from threads.sources import oauth
 from threads.sources.base import SourceError
-from threads.sources.imapserver import PORTS, Server
+from threads.sources.imapserver import PORTS, Server, is_here
 from threads.sources.maildir import Maildir
 from webhooks.admin.base import Buttons, WithoutTransaction, column
 from webhooks.admin.places import KNOWN
@@ -121,6 +121,19 @@ class MailboxForm(_MailboxForm):
     def clean_authserv_ids(self) -> list[str]:
         words = self.cleaned_data["authserv_ids"].replace(",", " ").lower().split()
         return list(dict.fromkeys(words))
+
+    def clean(self) -> dict[str, Any]:
+        """A password never crosses the network in clear."""
+        cleaned = super().clean() or {}
+        host = (cleaned.get("smtp_host") or "").strip()
+        plain = cleaned.get("smtp_tls") == "none" and cleaned.get("smtp_username")
+        if host and plain and not is_here(host):
+            said = gettext(
+                "%(host)s is another machine: without TLS everybody on the way"
+                " reads the password. Choose TLS."
+            )
+            self.add_error("smtp_tls", said % {"host": host})
+        return cleaned
 
     def save(self, commit: bool = True) -> Mailbox:  # noqa: FBT001, FBT002 -- Django's
         mailbox = self.instance

@@ -81,16 +81,16 @@ class NewMemberForm(EmailIsName, _Form):
         fields = ("email", "first_name", "last_name", "language", "groups")
 
 
-def _rights(user: Any) -> set[str]:
-    return set(user.get_all_permissions())
+def _held(user: Any) -> models.QuerySet[Permission]:
+    """What he may do himself and by his groups, or could again once he is active."""
+    return Permission.objects.filter(models.Q(user=user) | models.Q(group__user=user))
 
 
 def grantable(user: Any) -> models.QuerySet[Group]:
     """The groups that give nothing he does not hold himself."""
     if user.is_superuser:
         return Group.objects.all()
-    own = Permission.objects.filter(models.Q(user=user) | models.Q(group__user=user))
-    beyond = Permission.objects.exclude(pk__in=own.values("pk"))
+    beyond = Permission.objects.exclude(pk__in=_held(user).values("pk"))
     return Group.objects.exclude(permissions__in=beyond)
 
 
@@ -162,7 +162,8 @@ class UserAdmin(Buttons, PlainChoices, DjangoUserAdmin, ModelAdmin):  # type: ig
     def _above(self, request: HttpRequest, obj: models.Model | None) -> bool:
         if request.user.is_superuser or not isinstance(obj, User):
             return False
-        return obj.is_superuser or not _rights(obj) <= _rights(request.user)
+        own = _held(request.user).values("pk")
+        return obj.is_superuser or _held(obj).exclude(pk__in=own).exists()
 
     def save_model(
         self, request: HttpRequest, obj: User, form: Any, change: Any

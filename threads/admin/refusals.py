@@ -6,7 +6,7 @@ from threads.errors import RefusedError
 
 
 def said(error: RefusedError) -> str:
-    """The API's English where this page has no words of its own."""
+    """The verb's own words, where what they advise can be done on a page."""
     known = _words().get(error.code)
     return known or f"{error.detail} {error.fix}".strip()
 
@@ -24,24 +24,4 @@ def _words() -> dict[str, str]:
         "no_recipient": _(
             "Nobody in this thread can be answered. Write an address under To."
         ),
-        "too_many_recipients": _("A reply goes to at most 50 people."),
-        "too_many_attachments": _(
-            "A reply has at most 20 attachments. Put them in one archive, or send"
-            " several replies."
-        ),
-        "attachments_too_large": _(
-            "The attachments are larger than 17 MB together. Choose fewer, or send a"
-            " link to them."
-        ),
-        "too_many_tags": _("A thread has at most 50 tags. Take one off first."),
-        "same_thread": _("A thread can't be merged into itself. Name another thread."),
-        "other_mailbox": _(
-            "The threads belong to two mailboxes. Merge threads of one mailbox."
-        ),
-        "nothing_to_split": _(
-            "This is the first message of its thread; nothing would stay behind. Split"
-            " from a later message."
-        ),
-        "empty_note": _("The note is empty. Write something first."),
-        "note_too_long": _("The note is too long. Write several."),
     }

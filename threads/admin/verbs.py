@@ -5,7 +5,7 @@ A verb of this table answers with what to say to who pressed; it raises `Refused
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from django.http import HttpRequest
@@ -23,7 +23,11 @@ from threads.notes import add_note
 
 Verb = Callable[[HttpRequest, Thread], str]
 _ID = re.compile(r"(?<![a-z0-9])c[a-z0-9]{24}(?![a-z0-9])")
+# No longer than a bigint.
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _MORNING = 9
+# Every zone can still show it.
+_LAST = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def person(request: HttpRequest) -> User:
@@ -72,15 +76,25 @@ def _spam(request: HttpRequest, thread: Thread) -> str:
 
 def _assign(request: HttpRequest, thread: Thread) -> str:
     wanted = request.POST.get("user", "")
-    user = None
-    if wanted == "me":
-        user = person(request)
-    elif wanted.isdecimal():
-        user = User.objects.filter(pk=int(wanted), is_active=True).first()
+    user = person(request) if wanted == "me" else _colleague(wanted)
     _change(request, thread, assignee=user)
     if user is None:
         return _("The thread is unassigned.")
     return _("The thread is assigned to %(name)s.") % {"name": user}
+
+
+def _colleague(wanted: str) -> User | None:
+    """By his number in the list; nothing chosen is nobody."""
+    if not wanted:
+        return None
+    found = None
+    if _NUMBER.fullmatch(wanted):
+        found = User.objects.filter(pk=int(wanted), is_active=True).first()
+    if found is None:
+        raise RefusedError(
+            "unknown_user", _("There is no such team member. Choose one of the list.")
+        )
+    return found
 
 
 def _tag(request: HttpRequest, thread: Thread) -> str:
@@ -118,14 +132,19 @@ def _until(request: HttpRequest) -> datetime | None:
     if wanted != "until":
         return None
     try:
-        found = parse_datetime(request.POST.get("until", ""))
-    except ValueError:
+        found = _moment(request.POST.get("until", ""))
+    except (ValueError, OverflowError):
         found = None
-    if found is not None and timezone.is_naive(found):
-        found = timezone.make_aware(found)
-    if found is None or found <= timezone.now():
+    if found is None or not timezone.now() < found < _LAST:
         raise RefusedError("invalid", _("Choose a moment in the future."))
     return found
+
+
+def _moment(text: str) -> datetime | None:
+    found = parse_datetime(text)
+    if found is not None and timezone.is_naive(found):
+        found = timezone.make_aware(found)
+    return found and found.astimezone(UTC)
 
 
 def _merge(request: HttpRequest, thread: Thread) -> str:

@@ -136,32 +136,42 @@ def _webhooks(user: User) -> Iterator[Item]:
                 "webhook": webhook,
                 "time": _since(webhook.failing_since or timezone.now()),
             }
-        held, exhausted = stuck.get(webhook.pk, (0, 0))
         yield Item(
             tone="error",
             icon="link_off",
             title=title,
-            detail=_("%(held)d held, %(exhausted)d given up")
-            % {"held": held, "exhausted": exhausted},
+            detail=", ".join(stuck.get(webhook.pk, ())),
             link=_link(user, "webhooks.webhook", webhook.pk),
         )
 
 
-def _stuck(webhooks: list[Webhook]) -> dict[int, tuple[int, int]]:
-    """By webhook: how many deliveries are held, and how many were given up."""
-    held, exhausted = Delivery.State.HELD, Delivery.State.EXHAUSTED
-    rows = (
-        Delivery.objects.filter(
-            Q(state=held) | Q(state=exhausted), webhook__in=webhooks
-        )
-        .order_by()
+def _stuck(webhooks: list[Webhook]) -> dict[int, list[str]]:
+    """By webhook: how many deliveries wait, are held and were given up, in words."""
+    pending, held = Delivery.State.PENDING, Delivery.State.HELD
+    exhausted = Delivery.State.EXHAUSTED
+    said = {webhook.pk: list[str]() for webhook in webhooks}
+    # Apart, for each has an index of its own.
+    waiting = Delivery.objects.filter(state=pending, webhook__in=webhooks)
+    for row in waiting.order_by().values("webhook_id").annotate(count=Count("pk")):
+        count = row["count"]
+        words = ngettext("%d waits", "%d wait", count) % count
+        said[row["webhook_id"]].append(words)
+    stuck = Delivery.objects.filter(
+        Q(state=held) | Q(state=exhausted), webhook__in=webhooks
+    )
+    for row in (
+        stuck.order_by()
         .values("webhook_id")
         .annotate(
             held=Count("pk", filter=Q(state=held)),
             exhausted=Count("pk", filter=Q(state=exhausted)),
         )
-    )
-    return {row["webhook_id"]: (row["held"], row["exhausted"]) for row in rows}
+    ):
+        if row["held"]:
+            said[row["webhook_id"]].append(_("%d held") % row["held"])
+        if row["exhausted"]:
+            said[row["webhook_id"]].append(_("%d given up") % row["exhausted"])
+    return said
 
 
 def _replies(user: User) -> Iterator[Item]:

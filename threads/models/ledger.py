@@ -96,7 +96,7 @@ class IngestRecord(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # ingest.resume: what a death left between the two commits.
+            # ledger.reclaim: what a death left between the two commits.
             models.Index(
                 fields=["source", "id"],
                 name="ingest_record_seen",

@@ -37,7 +37,7 @@ class Server:
                     permanent=True,
                     word=repr(word),
                 )
-        if self.security == PLAIN and not _is_here(self.host):
+        if self.security == PLAIN and not is_here(self.host):
             raise SourceError(
                 _(
                     "%(host)s is another machine: without TLS everybody on the way"
@@ -102,7 +102,7 @@ class Server:
         return f"{scheme}://{user}@{host}{port}/{quote(self.folder, safe='/ ')}"
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     if host == "localhost":
         return True
     try:

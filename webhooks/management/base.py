@@ -10,6 +10,9 @@ from django.utils.translation import gettext as _
 
 from webhooks.checks import CONFIGURATION
 
+# What PostgreSQL says while it is a standby: "read_only_sql_transaction".
+_READ_ONLY = "25006"
+
 
 class OperatorCommand(BaseCommand):
     """Starts quickly: of the checks it makes only those of the configuration.
@@ -58,7 +61,8 @@ def _not_migrated() -> str:
 
 
 def _out_of_reach(error: Exception) -> str:
-    if not isinstance(error, OperationalError | InterfaceError):
+    read_only = getattr(error.__cause__, "sqlstate", "") == _READ_ONLY
+    if not read_only and not isinstance(error, OperationalError | InterfaceError):
         return ""
     return _(
         "The database refused: %s. Nothing is lost or half stored; run it again when"

@@ -118,19 +118,19 @@ class Delivery(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # delivery.claim: what is due for a webhook, oldest first.
+            # claims.claim: what is due for a webhook, oldest first.
             models.Index(
                 fields=["webhook", "next_at", "id"],
                 name="delivery_due",
                 condition=Q(state="pending"),
             ),
-            # delivery.claim: how many of a webhook are in flight.
+            # claims.claim: how many of a webhook are in flight.
             models.Index(
                 fields=["webhook", "claimed_until"],
                 name="delivery_in_flight",
                 condition=Q(state="claimed"),
             ),
-            # delivery.recover: leases that ran out.
+            # claims.recover: leases that ran out.
             models.Index(
                 fields=["claimed_until"],
                 name="delivery_lease",

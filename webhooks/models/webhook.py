@@ -66,7 +66,7 @@ class Webhook(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
 
-    # Health, written by webhooks.delivery only.
+    # Health, written by claims, results, health and, at a new start, subscriptions.
     last_claim_at = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
@@ -88,7 +88,7 @@ class Webhook(models.Model):
             )
         ]
         indexes: ClassVar = [
-            # delivery.claim: the webhooks that may be served, longest waiting first.
+            # claims.claim: the webhooks that may be served, longest waiting first.
             models.Index(
                 fields=["last_claim_at", "id"],
                 name="webhook_claim",

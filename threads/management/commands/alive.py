@@ -53,7 +53,7 @@ def _beating(kind: str) -> str:
         if heartbeat.beats(kind):
             return ""
     except (DatabaseError, InterfaceError) as error:
-        return _("The database is out of reach: %s") % error
+        return _("The database is out of reach: %s") % " ".join(str(error).split())
     return _("%(kind)s: no heartbeat from this machine for %(seconds)d s.") % {
         "kind": kind,
         "seconds": heartbeat.ALIVE_SECONDS,
