@@ -109,7 +109,6 @@ class _Arrival:
         self.attachments: list[Attachment] = []
         self.references: list[Reference] = []
         self.events: list[NewEvent] = []
-        self.bounces: list[dict[str, Any]] = []
         self.recipients: list[Recipient] = []
 
     def write(self, token: UUID) -> Stored:
@@ -130,8 +129,6 @@ class _Arrival:
                 fates.append((incoming.record, message, IngestRecord.State.DONE))
         self._save()
         faults.step("arrival.messages")
-        for bounce in self.bounces:
-            bounces.mark(self.mailbox, bounce)
         self._close_ledger(fates, token)
         faults.step("arrival.ledger")
         publish(self.events)
@@ -170,10 +167,11 @@ class _Arrival:
         place.changed = True
         self._relate(card, place)
         automatic = mail.auto or mail.bulk or mail.bounce is not None
-        about = self.found.book.about(card)
-        message.about = about if automatic else ""
-        if not automatic and not by_hand:
-            thread.snoozed_until = None  # a person writes: it is awake
+        message.about = self.found.book.about(card) if automatic else ""
+        # A person of the conversation writes: strangers have no influence on it.
+        wakes = not (automatic or by_hand or card.leaf)
+        if wakes:
+            thread.snoozed_until = None  # it is awake
         if merged:
             events.append(
                 thread_event(
@@ -187,16 +185,12 @@ class _Arrival:
                     silent=incoming.silent,
                 )
             )
-        if message.is_first or (
-            thread.status == Thread.Status.CLOSED and not automatic and not by_hand
-        ):
+        if message.is_first or (wakes and thread.status == Thread.Status.CLOSED):
             events.append(
                 self._thread_news(message, actor, place, attachments, incoming)
             )
-        bounced = mail.bounce if about else None
         kind = "message.sent" if by_hand else "message.received"
-        if bounced is not None:
-            self.bounces.append(bounced)
+        if bounces.mark(self.mailbox, mail):
             kind = "message.bounced"
         events.append(
             message_event(
