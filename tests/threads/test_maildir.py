@@ -217,7 +217,7 @@ def test_without_inotify_the_sweep_finds_the_mail(source, maildir, monkeypatch, 
     stop = threading.Event()
     passes = Counter()
 
-    def ingest(read, _stopped):
+    def ingest(read, _door, _stopped):
         tally = take_in(read, Maildir(read.location), Options(limit=10**6))
         passes["made"] += 1
         if passes["made"] == 1:
