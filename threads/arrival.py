@@ -109,7 +109,6 @@ class _Arrival:
         self.attachments: list[Attachment] = []
         self.references: list[Reference] = []
         self.events: list[NewEvent] = []
-        self.bounces: list[dict[str, Any]] = []
         self.recipients: list[Recipient] = []
 
     def write(self, token: UUID) -> Stored:
@@ -117,10 +116,8 @@ class _Arrival:
         fates: list[tuple[IngestRecord, Message | int, str]] = []
         for incoming, card in zip(self.batch, self.cards, strict=True):
             key = incoming.mail.dedupe_key
-            twin = self.found.stored.get(key) or self.messages.get(key)
-            if twin is None and card.by_hand:
-                # A reply of ours, as a server altered it that keeps what it sends.
-                twin = self.found.ours.get(card.message_id)
+            known = self.found.known(key, card, self.house)
+            twin = known or self.messages.get(key)
             if twin is not None:
                 tally.duplicates += 1
                 fates.append((incoming.record, twin, IngestRecord.State.DUPLICATE))
@@ -130,8 +127,6 @@ class _Arrival:
                 fates.append((incoming.record, message, IngestRecord.State.DONE))
         self._save()
         faults.step("arrival.messages")
-        for bounce in self.bounces:
-            bounces.mark(self.mailbox, bounce)
         self._close_ledger(fates, token)
         faults.step("arrival.ledger")
         publish(self.events)
@@ -170,10 +165,11 @@ class _Arrival:
         place.changed = True
         self._relate(card, place)
         automatic = mail.auto or mail.bulk or mail.bounce is not None
-        about = self.found.book.about(card)
-        message.about = about if automatic else ""
-        if not automatic and not by_hand:
-            thread.snoozed_until = None  # a person writes: it is awake
+        message.about = self.found.book.about(card) if automatic else ""
+        # A person of the conversation writes: strangers have no influence on it.
+        wakes = not (automatic or by_hand or card.leaf)
+        if wakes:
+            thread.snoozed_until = None  # it is awake
         if merged:
             events.append(
                 thread_event(
@@ -187,16 +183,12 @@ class _Arrival:
                     silent=incoming.silent,
                 )
             )
-        if message.is_first or (
-            thread.status == Thread.Status.CLOSED and not automatic and not by_hand
-        ):
+        if message.is_first or (wakes and thread.status == Thread.Status.CLOSED):
             events.append(
                 self._thread_news(message, actor, place, attachments, incoming)
             )
-        bounced = mail.bounce if about else None
         kind = "message.sent" if by_hand else "message.received"
-        if bounced is not None:
-            self.bounces.append(bounced)
+        if bounces.mark(self.mailbox, mail):
             kind = "message.bounced"
         events.append(
             message_event(
@@ -255,15 +247,10 @@ class _Arrival:
 
         With it, what a merge changed; empty without one.
         """
-        if isinstance(verdict.leaf_of, Place):
-            return verdict.leaf_of.standing(), {}
-        reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
+        reached = self.found.reached(card, verdict)
         if not reached:
             return self._begin(incoming, card, is_new=is_new), {}
-        if any(place.cut_from(reached) for place in reached):
-            verdict.evidence += "; the threads that it reaches were split"
-            return self._side(card, reached), {}
-        survivor, *losers = sorted(reached, key=lambda place: place.age)
+        survivor, *losers = reached
         return survivor, self._join(survivor, losers)
 
     def _join(self, survivor: Place, losers: list[Place]) -> dict[str, Any]:
@@ -277,16 +264,6 @@ class _Arrival:
         if survivor.thread.status != status:
             merged["status"] = {"old": status, "new": survivor.thread.status}
         return merged
-
-    def _side(self, card: Card, reached: set[Place]) -> Place:
-        """Of threads that staff split: that of its nearest stored reference.
-
-        Without one the older. Its other links are void, and nothing moves.
-        """
-        for cited in self.found.book.cited(card):
-            if isinstance(cited, Place) and cited.standing() in reached:
-                return cited.standing()
-        return min(reached, key=lambda place: place.age)
 
     def _begin(self, incoming: Incoming, card: Card, *, is_new: bool) -> Place:
         customer = self._customer(incoming, card)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from threads.mail.addresses import normalise
+from threads.mail.parsed import ParsedMail
 from threads.models import Mailbox, Message, Recipient
 
 _Status, _State = Message.Status, Recipient.State
@@ -13,13 +14,33 @@ _UNNAMED = dict.fromkeys(("address", "original", "status", "detail"), "") | {
 }
 
 
-def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
+def mark(mailbox: Mailbox, mail: ParsedMail) -> bool:
     """The recipients that it says failed, and the mail once it reached nobody.
 
-    `bounce` as `ParsedMail.bounce`. Only the random Message-ID of a mail of ours names
-    it, so a report that somebody invents is about nothing.
+    False when it is no bounce of ours, and nothing was marked. Only the random
+    Message-ID of a mail of ours names it, and only a server is believed: whoever had
+    that mail knows the id and could invent a report.
     """
-    about = (
+    if mail.bounce is None or not mail.from_server or mail.authentication == "fail":
+        return False
+    about = _about(mailbox, mail.bounce)
+    if about is None:
+        return False
+    everybody = list(about.recipients.all())
+    failed = _failed(mail.bounce, everybody)
+    hit = [one for one in everybody if one.address in failed]
+    for recipient in hit:
+        recipient.state = _State.BOUNCED
+        recipient.detail = failed[recipient.address][:500]
+    Recipient.objects.bulk_update(hit, ["state", "detail"])
+    if hit and all(one.state in {_State.BOUNCED, _State.FAILED} for one in everybody):
+        Message.objects.filter(pk=about.pk).update(status=_Status.BOUNCED)
+    return bool(hit)
+
+
+def _about(mailbox: Mailbox, bounce: dict[str, Any]) -> Message | None:
+    """The mail of ours, if it has left: what is queued can't have come back."""
+    return (
         Message.objects.filter(
             mailbox=mailbox,
             direction=Message.Direction.OUTBOUND,
@@ -29,25 +50,19 @@ def mark(mailbox: Mailbox, bounce: dict[str, Any]) -> None:
         .exclude(via=Message.Via.MAILBOX)
         .first()
     )
-    if about is None:
-        return
-    # Ours is whom we sent it to, wherever a server sent it on.
+
+
+def _failed(bounce: dict[str, Any], everybody: list[Recipient]) -> dict[str, str]:
+    """Address → words. Ours is whom we sent it to, wherever a server sent it on."""
     failed = {
         normalise(address): _words(one)
         for one in bounce["recipients"] or [_UNNAMED]
         for address in {one["address"], one["original"] or one["address"]}
         if one["action"] == "failed"
     }
-    everybody = list(about.recipients.all())
     if "" in failed and len(everybody) == 1:
         failed = {everybody[0].address: failed[""]}
-    hit = [one for one in everybody if one.address in failed]
-    for recipient in hit:
-        recipient.state = _State.BOUNCED
-        recipient.detail = failed[recipient.address][:500]
-    Recipient.objects.bulk_update(hit, ["state", "detail"])
-    if hit and all(one.state in {_State.BOUNCED, _State.FAILED} for one in everybody):
-        Message.objects.filter(pk=about.pk).update(status=_Status.BOUNCED)
+    return failed
 
 
 def _words(told: dict[str, str]) -> str:

@@ -11,7 +11,15 @@ from threads.house import House
 from threads.mail.addresses import normalise
 from threads.mail.parsed import Address, ParsedMail
 from threads.mail.tokens import in_address, in_text
-from threads.matching import Book, Card, Outgoing, lent, nearest_references, topic
+from threads.matching import (
+    Book,
+    Card,
+    Outgoing,
+    Verdict,
+    lent,
+    nearest_references,
+    topic,
+)
 from threads.models import Mailbox, Message, Reference, Thread, ThreadLink
 from threads.place import Place
 
@@ -45,6 +53,35 @@ class Candidates:
     # Message-IDs in use, to flag their reuse.
     message_ids: set[str] = field(default_factory=set)
     places: dict[int, Place] = field(default_factory=dict)
+
+    def known(self, dedupe_key: str, card: Card, house: House) -> int | None:
+        """The stored message that a mail is once more; None is none.
+
+        What we sent is known by its Message-ID, when From is ours: a list that adds
+        its footer, or a server that keeps what it sends, alters it on the way.
+        """
+        pk = self.stored.get(dedupe_key)
+        if pk is None and (card.by_hand or house.is_ours(card.sender)):
+            pk = self.ours.get(card.message_id)
+        return pk
+
+    def reached(self, card: Card, verdict: Verdict) -> list[Place]:
+        """The threads that a mail goes to: where it stays, then what merges into that.
+
+        Empty when it begins its own. Of threads that staff split it reaches one: that
+        of its nearest stored reference, without one the older.
+        """
+        if isinstance(verdict.leaf_of, Place):
+            return [verdict.leaf_of.standing()]
+        reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
+        by_age = sorted(reached, key=lambda place: place.age)
+        if not any(place.cut_from(reached) for place in reached):
+            return by_age
+        verdict.evidence += "; the threads that it reaches were split"
+        for cited in self.book.cited(card):
+            if isinstance(cited, Place) and cited.standing() in reached:
+                return [cited.standing()]
+        return by_age[:1]
 
 
 def card_of(mail: ParsedMail, house: House) -> Card:

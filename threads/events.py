@@ -119,10 +119,14 @@ def operator_event(
 
 
 def newest_inbound(thread: Thread) -> Message | None:
-    """What the text of a thread event is taken from."""
+    """What the text of a thread event is taken from; never a stranger's."""
     return (
         Message.objects.with_relations()
-        .filter(thread=thread, direction=Message.Direction.INBOUND)
+        .filter(
+            thread=thread,
+            direction=Message.Direction.INBOUND,
+            unverified_sender=False,
+        )
         .order_by("-id")
         .first()
     )

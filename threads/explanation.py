@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from threads.candidates import candidates, card_of, is_by_hand
 from threads.house import House
 from threads.mail.parsed import ParsedMail
+from threads.matching import BEARS, NOT_HERE, NOT_VOUCHED, OTHER_SUBJECT
 from threads.models import Mailbox, Message, Thread
-from threads.place import Place
 from threads.reading import columns
 
 _Direction = Message.Direction
@@ -42,16 +42,12 @@ def foreseen(mail: ParsedMail, mailbox: Mailbox) -> Explained:
     with transaction.atomic():
         found = candidates(mailbox, [card], [mail.dedupe_key], house)
         verdict = found.book.verdict(card)
-    known = found.stored.get(mail.dedupe_key)
-    if known is None and by_hand:
-        known = found.ours.get(card.message_id)
+    known = found.known(mail.dedupe_key, card, house)
     if known is not None:
         message = Message.objects.with_relations().get(pk=known)
         return Explained(message, message.thread, stored=True)
-    reached = {p.standing() for p in verdict.places if isinstance(p, Place)}
-    if isinstance(verdict.leaf_of, Place):
-        reached = {verdict.leaf_of.standing()}
-    thread = min(reached, key=lambda place: place.age).thread if reached else None
+    reached = found.reached(card, verdict)
+    thread = reached[0].thread if reached else None
     message = Message(
         mailbox=mailbox,
         direction=_Direction.OUTBOUND if by_hand else _Direction.INBOUND,
@@ -75,7 +71,7 @@ def why(message: Message) -> str:
     """The rule that placed it; the evidence names a Message-ID, or nothing."""
     found = _NAMED.search(message.why_evidence)
     evidence = {"id": found[1] if found else "?"}
-    if message.why_rule == "keyed" and "token" in message.why_evidence:
+    if message.why_rule == "keyed" and message.why_evidence.startswith(BEARS):
         bears = _(
             "It bears the token of our message %(id)s, which went to this sender."
         )
@@ -103,13 +99,13 @@ def why(message: Message) -> str:
 
 
 def _new(message: Message) -> str:
-    if "not here" in message.why_evidence:
+    if message.why_evidence == NOT_HERE:
         return _("It began a thread: the message it refers to is not here.")
-    if "another subject" in message.why_evidence:
+    if message.why_evidence == OTHER_SUBJECT:
         return _(
             "It began a thread: its subject is another than that of what it answers."
         )
-    if "vouch" in message.why_evidence:
+    if message.why_evidence == NOT_VOUCHED:
         return _(
             "It began a thread: it refers to a message whose sender does not vouch for"
             " this one."

@@ -461,11 +461,11 @@ class _Pass:
 
     def _arrived(self) -> Iterator[ledger.Arrived]:
         """What is new; the known, unreadable and too big are dealt with on the way."""
-        since = self.options.since.timestamp() if self.options.since else 0.0
-        for found in ledger.compare(self.source, self.door, limit=self.options.limit):
+        limit, since = self.options.limit, self.options.since
+        for found in ledger.compare(self.source, self.door, limit=limit, since=since):
             self.lease.keep()
             match found:
-                case ledger.Arrived(copy=copy) if copy.modified < since:
+                case ledger.Older():
                     self.tally.skipped["older"] += 1
                 case ledger.Arrived():
                     yield found

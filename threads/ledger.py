@@ -5,7 +5,7 @@ A crash after it is finished from the database; the source is not needed again.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from uuid import UUID
@@ -74,10 +74,19 @@ class Oversize:
     copy: Copy
 
 
-Found = Arrived | Known | Unreadable | Unfetchable | Oversize
+@dataclass(frozen=True, slots=True)
+class Older:
+    """From before anybody wanted mail of this source: not read, and not entered."""
+
+    copy: Copy
 
 
-def compare(source: Source, door: Door, *, limit: int) -> Iterator[Found]:
+Found = Arrived | Known | Unreadable | Unfetchable | Oversize | Older
+
+
+def compare(
+    source: Source, door: Door, *, limit: int, since: datetime | None = None
+) -> Iterator[Found]:
     """What is there against what the ledger has; one statement for 500 copies.
 
     Bytes are read only of what is new, of what lies in a place for new mail, and of
@@ -86,6 +95,7 @@ def compare(source: Source, door: Door, *, limit: int) -> Iterator[Found]:
     copies = iter(door.copies())
     # What this pass has found new, which the ledger may not have yet: ref → sha256.
     met: dict[str, str] = {}
+    earliest = since.timestamp() if since else 0.0
     while chunk := list(islice(copies, LOOKED_UP_AT_ONCE)):
         known = _known(source, door, [copy.ref for copy in chunk])
         for copy in door.look(chunk, known):
@@ -99,11 +109,15 @@ def compare(source: Source, door: Door, *, limit: int) -> Iterator[Found]:
                 unchanged = copy.lasting and row[0] > limit
             if row is not None and (unchanged or copy.size > limit):
                 yield Known(copy, row[1], copy.ref)
+            elif row is None and copy.modified < earliest:
+                yield Older(copy)
             elif copy.size > limit:
                 met[copy.ref] = ""
                 yield Oversize(copy)
             else:
-                yield from _read(source, door, copy, row, met)
+                for found in _read(source, door, copy, row, met):
+                    old = isinstance(found, Arrived) and copy.modified < earliest
+                    yield Older(copy) if old else found
 
 
 def _known(

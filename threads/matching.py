@@ -26,6 +26,13 @@ from typing import Literal
 
 Rule = Literal["new", "keyed", "leaf", "reference", "shared", "twin"]
 
+# Evidence that people get a sentence of their own for.
+ANSWERS = "answers"
+BEARS = "bears the token of"
+NOT_HERE = "refers to mail that is not here"
+NOT_VOUCHED = "refers to mail that does not vouch for its sender"
+OTHER_SUBJECT = "has another subject than what it refers to"
+
 # A mail may cite thousands of ids; the nearest and the oldest few decide.
 REFERENCES_KEPT = 20
 _LONGEST_SUBJECT = 998
@@ -201,11 +208,11 @@ class Book:
                 if found.rule == "new":
                     found.rule, found.evidence = rule, evidence
         if found.rule == "new" and self._has_another_subject(card):
-            found.evidence = "has another subject than what it refers to"
+            found.evidence = OTHER_SUBJECT
         elif found.rule == "new" and card.references:
-            found.evidence = "refers to mail that does not vouch for its sender"
+            found.evidence = NOT_VOUCHED
             if not any(self._known(r) for r in card.references):
-                found.evidence = "refers to mail that is not here"
+                found.evidence = NOT_HERE
         return found
 
     def about(self, card: Card) -> str:
@@ -237,7 +244,7 @@ class Book:
                     found.places.append(mail.place)
                     found.rule = "keyed"
                     cited = mail.message_id in card.references
-                    how = "answers" if cited else "bears the token of"
+                    how = ANSWERS if cited else BEARS
                     found.evidence = f"{how} our <{mail.message_id}>"
                     return True
         if self.strict or card.by_hand:

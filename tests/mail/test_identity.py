@@ -99,6 +99,16 @@ def altered(raw, place, end):
     return raw[:place] + end + raw[place + 1 :]
 
 
+def test_lines_that_look_like_headers_count_when_there_is_nothing_else():
+    one = b"Alarm: sensor 3 heeft gefaald, bel direct\n"
+    other = b"Klacht: mijn bestelling is kwijt\nX-Iets: anders\n"
+    assert dedupe_key(b"Received: from a\n" + one) != dedupe_key(other)
+    assert dedupe_key(b"Received: from a\n" + one) == dedupe_key(one + b"\n\n")
+    # Of what has a name or a body, hops may have added them.
+    for rest in (b"Message-ID: <1@x>\n", b"\nHallo.\n"):
+        assert dedupe_key(one + rest) == dedupe_key(other + rest)
+
+
 @settings(max_examples=1500, deadline=None)
 @given(
     MAILS,

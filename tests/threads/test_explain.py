@@ -6,6 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.mails import mail
+from threads import explanation
+from threads.actors import SYSTEM
+from threads.joining import split
 from threads.models import Mailbox, Message, Thread, User
 from webhooks.models import Event
 
@@ -180,3 +183,32 @@ def test_a_mail_steers_no_terminal(mailbox, explain, file):
     raw = mail().replace(b"Vraag", "\x1b]0;x\x07\x9b2J".encode())
     out = explain(file(raw))[1]
     assert all(c.isprintable() for line in out.splitlines() for c in line)
+
+
+def test_after_a_split_it_names_the_thread_that_the_mail_then_joins(
+    source, maildir, ingest, explain, file
+):
+    maildir.deliver(mail())
+    maildir.deliver(ANSWER)
+    assert ingest() == 0
+    new = split(Message.objects.get(message_id="2@bedrijf.nl").pk, actor=SYSTEM)
+    third = mail(
+        message_id="<3@bedrijf.nl>",
+        in_reply_to="<2@bedrijf.nl>",
+        references="<1@bedrijf.nl> <2@bedrijf.nl>",
+    )
+    said = json.loads(explain(file(third), "--json")[1])
+    maildir.deliver(third)
+    assert ingest() == 0
+    message = Message.objects.get(message_id="3@bedrijf.nl")
+    assert message.thread == new
+    assert said["thread"] == new.public_id
+    assert said["why"]["evidence"] == message.why_evidence
+
+
+def test_an_id_that_spells_like_a_reason_is_none():
+    ours = "answers our <1.token.not.here.vouch@tokenshop.nl>"
+    said = explanation.why(Message(why_rule="keyed", why_evidence=ours))
+    assert said.startswith("It answers our own message 1.token")
+    bears = Message(why_rule="keyed", why_evidence="bears the token of our <1@x.nl>")
+    assert explanation.why(bears).startswith("It bears the token of our message 1@x.nl")

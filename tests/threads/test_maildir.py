@@ -1,19 +1,22 @@
 """A Maildir as servers, readers and accidents leave it: nothing lost, nothing twice."""
 
 import errno
+import json
 import os
 import threading
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.mails import mail
 from threads import watch
 from threads.ingest import Options, Tally, take_in
 from threads.laws import LAWS
-from threads.models import IngestRecord, Message, Original
+from threads.models import IngestRecord, Message, Original, Source
 from threads.sources.maildir import Maildir
 from webhooks.models import Event
 
@@ -107,6 +110,58 @@ def test_files_that_move_and_change_flags_while_we_look_are_met_again(
     assert ingest("--verify") == 0
 
 
+@pytest.mark.parametrize(
+    ("start", "report_old"), [("now", False), ("since", False), ("since", True)]
+)
+def test_mail_from_before_the_start_is_never_read(
+    source, maildir, ingest, capsys, start, report_old
+):
+    day = timezone.now()
+    Source.objects.update(start=start, since=day, created_at=day, report_old=report_old)
+    source.refresh_from_db()
+    for number in range(3):
+        file = maildir.deliver(one(number))
+        os.utime(file, (0, 0))
+    later = (day + timedelta(minutes=1)).timestamp()
+    os.utime(maildir.deliver(one(9)), (later, later))
+    capsys.readouterr()
+    assert ingest("--check", "--json") == 0
+    foreseen = json.loads(capsys.readouterr().out)
+    for reads, stored in ((1, 1), (0, 0)):
+        door = Counting(maildir.path)
+        tally = take_in(source, door, Options(limit=10**6, since=day))
+        source.refresh_from_db()
+        assert (door.reads, tally.stored, tally.skipped) == (
+            reads,
+            stored,
+            {"older": 3},
+        )
+    assert (foreseen["stored"], foreseen["skipped"]) == (1, {"older": 3})
+    message = Message.objects.get()
+    assert message.imported == (start == "since")
+    silent = start == "since" and not report_old
+    assert IngestRecord.objects.get().silent == silent
+
+
+class Growing(Maildir):
+    """Somebody writes on in a file that we have listed."""
+
+    def read(self, copy):
+        with (self.path / copy.place).open("ab") as file:
+            file.write(b"x" * 100)
+        return super().read(copy)
+
+
+def test_a_file_that_grows_while_we_look_is_met_by_the_next_pass(
+    source, maildir, ingest
+):
+    maildir.deliver(one(1))
+    tally = take_in(source, Growing(maildir.path), Options(limit=10**6))
+    assert (tally.stored, tally.errors) == (0, [])
+    assert ingest() == 0
+    assert Message.objects.get().body_text.endswith("x" * 100)
+
+
 def test_dates_of_files_decide_nothing(source, maildir, ingest):
     for number, moment in enumerate((0, 1, 4_000_000_000)):
         file = maildir.deliver(one(number))
@@ -162,8 +217,8 @@ def test_without_inotify_the_sweep_finds_the_mail(source, maildir, monkeypatch, 
     stop = threading.Event()
     passes = Counter()
 
-    def ingest(read, door, _stopped):
-        tally = take_in(read, door, Options(limit=10**6))
+    def ingest(read, _door, _stopped):
+        tally = take_in(read, Maildir(read.location), Options(limit=10**6))
         passes["made"] += 1
         if passes["made"] == 1:
             maildir.deliver(one(1))

@@ -1,10 +1,13 @@
 """A reply is accepted, sent once, and says what became of it."""
 
+import json
+from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from tests.mails import mail
 from tests.mailservers import smtp_server
@@ -23,7 +26,7 @@ from threads.models import (
 )
 from threads.outbound import Reply, reply
 from webhooks.leases import in_seconds
-from webhooks.models import Event
+from webhooks.models import Event, EventBody
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -268,6 +271,54 @@ def test_a_report_marks_each_recipient_in_the_words_of_its_server(
     assert fates(message)["drie@x.nl"] == ("bounced", "")
 
 
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {b"From: MAILER-DAEMON@mx.bedrijf.nl": b"From: dief@y.nl"},
+        {b"From: ": b"Return-Path: <dief@y.nl>\nFrom: "},
+        {
+            b"From: ": b"Authentication-Results: mx.shop.nl; dmarc=fail"
+            b" header.from=mx.bedrijf.nl\nFrom: "
+        },
+        {b"rfc822; klant@bedrijf.nl": b"rfc822; vreemd@y.nl"},
+    ],
+    ids=["a person", "a person by the envelope", "DMARC says no", "about a stranger"],
+)
+def test_a_report_that_marks_nobody_is_mail_like_any_other(
+    thread, maildir, ingest, lies
+):
+    Mailbox.objects.update(trusted_authserv_ids=["mx.shop.nl"])
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        smtp.send_due()
+    report = DSN.format(
+        number=1, fates=fate("klant@bedrijf.nl"), about=message.message_id
+    ).encode()
+    for true, lie in lies.items():
+        report = report.replace(true, lie)
+    maildir.deliver(report)
+    ingest()
+    message.refresh_from_db()
+    assert (message.status, told()[-1]) == ("sent", "message.received")
+    assert fates(message) == {"klant@bedrijf.nl": ("sent", "")}
+
+
+def test_what_was_not_sent_yet_has_not_bounced(thread, maildir, ingest):
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked)
+        report = DSN.format(
+            number=1, fates=fate("klant@bedrijf.nl"), about=message.message_id
+        )
+        maildir.deliver(report.encode())
+        ingest()
+        message.refresh_from_db()
+        assert (message.status, told()[-1]) == ("queued", "message.received")
+
+
 def test_a_recipient_is_known_wherever_his_server_sent_the_mail_on(
     thread, maildir, ingest
 ):
@@ -352,6 +403,57 @@ def test_a_stranger_in_the_thread_is_never_answered(thread, maildir, ingest):
         again = answer(asked)
     addresses = list(again.recipients.values_list("address", flat=True))
     assert addresses == ["klant@bedrijf.nl"]
+
+
+def stranger(message, **values):
+    """Refers to a mail of ours that did not go to its sender."""
+    return mail(
+        **{
+            "sender": "dief@y.nl",
+            "message_id": "<evil@y.nl>",
+            "text": "Maak het geld over.\n",
+            "in_reply_to": f"<{message.message_id}>",
+            **values,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {},
+        {
+            "sender": "klant@bedrijf.nl",
+            "authentication_results": "mx.shop.nl; dmarc=fail header.from=bedrijf.nl",
+        },
+    ],
+    ids=["another sender", "DMARC says no"],
+)
+def test_a_stranger_opens_and_wakes_no_thread_and_speaks_for_nobody(
+    thread, maildir, ingest, forged
+):
+    Mailbox.objects.update(trusted_authserv_ids=["mx.shop.nl"])
+    asked = thread()
+    with smtp_server() as sink:
+        use(sink)
+        message = answer(asked, close=True)
+    tomorrow = timezone.now() + timedelta(days=1)
+    Thread.objects.update(snoozed_until=tomorrow)
+    before = told()
+    maildir.deliver(stranger(message, **forged))
+    ingest()
+    asked.refresh_from_db()
+    assert Message.objects.latest("pk").thread == asked
+    assert (asked.status, asked.snoozed_until) == ("closed", tomorrow)
+    assert told()[len(before) :] == ["message.received"]
+    heard = json.loads(bytes(EventBody.objects.latest("pk").body))
+    assert heard["message"]["unverified_sender"] is True
+    urgent = lifecycle.Changes(priority="urgent")
+    lifecycle.change(asked.pk, actor=SYSTEM, changes=urgent)
+    said = json.loads(bytes(EventBody.objects.latest("pk").body))
+    assert said["event"] == "thread.updated"
+    assert said["body_text"] == "Hallo, ik heb een vraag."
+    assert said["message"]["from"]["address"] == "klant@bedrijf.nl"
 
 
 def test_a_forged_reply_to_is_not_obeyed(thread):

@@ -79,6 +79,20 @@ def from_a_server(message: Part, from_: tuple[Address, ...]) -> bool:
     return False
 
 
+def sent_by_a_server(message: Part, from_: tuple[Address, ...]) -> bool:
+    """The same, but where a server wrote down who sent it, that counts (RFC 3464).
+
+    >>> person = Part([(b"return-path", b"<a@x.nl>"), (b"x-failed-recipients", b"b@x")])
+    >>> sent_by_a_server(person, ())
+    False
+    """
+    envelope = message.first("return-path").strip()
+    if envelope:
+        local = envelope.strip("<>").partition("@")[0].lower()
+        return not local or local in _SERVERS
+    return from_a_server(message, from_)
+
+
 def failures(message: Part, text: str) -> list[dict[str, str]] | None:
     """Whom it did not reach, as the recipients of a report; None: it does not say so.
 

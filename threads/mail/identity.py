@@ -14,12 +14,30 @@ _WRITTEN = frozenset(
         b"in-reply-to", b"references", b"mime-version",
     }
 )  # fmt: skip
+# What hops and mailboxes add, for mails that have nothing else to be known by.
+_TRACE = frozenset(
+    {
+        b"received", b"return-path", b"delivered-to", b"envelope-to", b"delivery-date",
+        b"x-original-to", b"x-envelope-to", b"x-envelope-from", b"x-received",
+        b"authentication-results", b"received-spf", b"dkim-signature",
+        b"domainkey-signature", b"status", b"x-status", b"x-keywords", b"x-uid",
+        b"x-uidl", b"lines",
+    }
+)  # fmt: skip
+_TRACES = (
+    b"arc-", b"x-spam", b"x-virus", b"x-ms-exchange-", b"x-microsoft-", b"x-google-",
+    b"x-gm-", b"x-mozilla-", b"x-forefront-", b"resent-",
+)  # fmt: skip
 _PIECE = 256 * 1024
+_ANYTHING = re.compile(rb"\S")
 _BLANKS = re.compile(rb"[ \t]+")
 
 
 def dedupe_key(raw: bytes) -> str:
     """Version and sha256 of the sender's headers, unfolded, and the body, with LF.
+
+    With neither Message-ID nor body, of all headers that no hop is known to add: a
+    line that only looks like one may be all that somebody wrote.
 
     Header and body are told apart by the same function as `parse` uses: what it reads
     differently is never the same mail.
@@ -30,10 +48,14 @@ def dedupe_key(raw: bytes) -> str:
     """
     mail = unwrapped(raw)
     fields, at = header(mail)
+    named = any(name == b"message-id" and value.strip() for name, value in fields)
+    bare = not named and _ANYTHING.search(mail, at) is None
     kept = [
         (name, _BLANKS.sub(b" ", value).strip(b" \t"))
         for name, value in fields
-        if name in _WRITTEN or name.startswith(b"content-")
+        if name in _WRITTEN
+        or name.startswith(b"content-")
+        or (bare and not _is_trace(name))
     ]
     # Hops may move headers, but not one of a name past another: the first one counts.
     kept.sort(key=_name)
@@ -60,6 +82,10 @@ def _body(mail: bytes, at: int) -> Iterator[bytes]:
         ends += len(piece) - len(text)
     if cut:
         yield b"\n" * ends + cut
+
+
+def _is_trace(name: bytes) -> bool:
+    return name in _TRACE or name.startswith(_TRACES)
 
 
 def _name(kept: tuple[bytes, bytes]) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from threads.mail import body, headers, limits, quotes, reports, verdicts
+from threads.mail import body, dialects, headers, limits, quotes, reports, verdicts
 from threads.mail.addresses import normalise
 from threads.mail.identity import dedupe_key
 from threads.mail.mime import Part
@@ -53,6 +53,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
         auto=bool(auto),
         bulk=bool(bulk),
         bounce=bounce,
+        from_server=dialects.sent_by_a_server(message, people["from"]),
         complaint=reports.complaint(message),
         reasons=tuple(
             (name, evidence)

@@ -60,6 +60,8 @@ class ParsedMail:
     # "original", "action", "status", "detail"}, …]; recipient, action, status: of the
     # first that failed.
     bounce: dict[str, Any] | None
+    # The envelope, or a daemon's name, says that no person sent it.
+    from_server: bool
     # None, or what a feedback report says: message_id, type, recipient, agent.
     complaint: dict[str, str] | None
     # (verdict, evidence): the headers that speak for `auto` and `bulk`.

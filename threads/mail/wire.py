@@ -165,6 +165,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "auto": _exactly(bool),
     "bulk": _exactly(bool),
     "bounce": _bounce,
+    "from_server": _exactly(bool),
     "complaint": _complaint,
     "reasons": _reasons,
     "authentication": _authentication,

@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,7 +60,7 @@ class Letters(_Files):
                 copy = self._hashed(path)
             except SourceError:
                 # `read` says so, and the other files are taken in.
-                yield Copy(shown(path), 0, str(path))
+                yield Copy(shown(path), 0, str(path), modified=inf)
                 continue
             if copy.size:
                 yield copy

@@ -114,7 +114,11 @@ class Maildir:
         """Nothing was kept open."""
 
     def read(self, copy: Copy) -> bytes:
-        """Never follows a link and never blocks, whatever took the name's place."""
+        """Never follows a link and never blocks, whatever took the name's place.
+
+        What has grown since it was listed may grow for ever: the next pass has its
+        size.
+        """
         path = self.path / copy.place
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -127,9 +131,12 @@ class Maildir:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise GoneError
             try:
-                return file.read()
+                content = file.read(copy.size + 1)
             except OSError as error:
                 raise self._unreadable(path, error) from error
+            if len(content) > copy.size:
+                raise GoneError
+            return content
 
     def done(self, copy: Copy) -> None:
         """`new/x` becomes `cur/x:2,`; a reader who was faster has done our work.

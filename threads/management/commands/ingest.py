@@ -231,8 +231,11 @@ class Command(OperatorCommand):
     def _check(self, source: Source, door: Door) -> bool:
         """Look and count; nothing is stored, flagged or moved."""
         tally = Tally()
-        for found in ledger.compare(source, door, limit=self.options.limit):
+        limit, since = self.options.limit, self.options.since or start_of(source)
+        for found in ledger.compare(source, door, limit=limit, since=since):
             match found:
+                case ledger.Older():
+                    tally.skipped["older"] += 1
                 case ledger.Arrived():
                     tally.stored += 1
                 case ledger.Known():
