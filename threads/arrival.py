@@ -116,7 +116,7 @@ class _Arrival:
         fates: list[tuple[IngestRecord, Message | int, str]] = []
         for incoming, card in zip(self.batch, self.cards, strict=True):
             key = incoming.mail.dedupe_key
-            known = self.found.known(key, card, self.house)
+            known = self.found.known(key, card)
             twin = known or self.messages.get(key)
             if twin is not None:
                 tally.duplicates += 1

@@ -54,14 +54,11 @@ class Candidates:
     message_ids: set[str] = field(default_factory=set)
     places: dict[int, Place] = field(default_factory=dict)
 
-    def known(self, dedupe_key: str, card: Card, house: House) -> int | None:
-        """The stored message that a mail is once more; None is none.
-
-        What we sent is known by its Message-ID, when From is ours: a list that adds
-        its footer, or a server that keeps what it sends, alters it on the way.
-        """
+    def known(self, dedupe_key: str, card: Card) -> int | None:
+        """The stored message that a mail is once more; None is none."""
         pk = self.stored.get(dedupe_key)
-        if pk is None and (card.by_hand or house.is_ours(card.sender)):
+        if pk is None and card.by_hand:
+            # A reply of ours, as a server altered it that keeps what it sends.
             pk = self.ours.get(card.message_id)
         return pk
 

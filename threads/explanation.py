@@ -42,7 +42,7 @@ def foreseen(mail: ParsedMail, mailbox: Mailbox) -> Explained:
     with transaction.atomic():
         found = candidates(mailbox, [card], [mail.dedupe_key], house)
         verdict = found.book.verdict(card)
-    known = found.known(mail.dedupe_key, card, house)
+    known = found.known(mail.dedupe_key, card)
     if known is not None:
         message = Message.objects.with_relations().get(pk=known)
         return Explained(message, message.thread, stored=True)

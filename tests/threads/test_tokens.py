@@ -256,12 +256,8 @@ def test_our_own_mail_that_comes_back_is_a_duplicate_of_it(answered, maildir, in
     maildir.deliver(b"Received: from a by b\r\n" + raw)
     ingest()
     assert Message.objects.count() == 2
-    # A list adds its footer: still ours, and nobody asks us anything.
+    # A list that adds its footer makes another mail of it, and says so.
     maildir.deliver(raw.replace(b"Ja.", b"Ja. -- De lijst"))
-    ingest()
-    assert Message.objects.count() == 2
-    # Whoever else bears its id has written a mail of his own.
-    maildir.deliver(mail(message_id=f"<{message.message_id}>", sender="dief@y.nl"))
     ingest()
     back = Message.objects.get(message_id=message.message_id, direction="inbound")
     assert back.message_id_reused
