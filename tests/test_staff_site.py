@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from api.models import ApiKey
 from mailbelly import env
@@ -369,10 +370,12 @@ def test_why_a_delivery_has_not_arrived_is_a_sentence(site, webhook):
         ({"state": "pending"}, "Is a worker running?"),
         ({"state": "held"}, "Enable the webhook again"),
         ({"state": "exhausted"}, "0 attempts failed"),
-        ({"state": "cancelled"}, "The webhook was deleted"),
+        ({"state": "cancelled"}, "The webhook no longer hears this event"),
     ):
         Delivery.objects.filter(pk=sent.pk).update(**change)
         assert sentence in site.get(url).content.decode(), change
+    Webhook.objects.update(deleted_at=timezone.now())
+    assert "The webhook was deleted" in site.get(url).content.decode()
 
 
 # --- Sources ----------------------------------------------------------------------

@@ -142,7 +142,7 @@ def test_attachments_that_are_too_large_are_refused_before_they_are_sent(
     # Past the page's own check, the server says the same and keeps the words.
     page.locator("#mb-files").evaluate("input => input.setCustomValidity('')")
     page.get_by_role("button", name="Antwoord versturen").click()
-    page.get_by_text("De bijlagen zijn samen groter dan 17 MB.").first.wait_for()
+    page.get_by_text("samen hoogstens 17 MB").first.wait_for()
     expect(page.get_by_label("Je antwoord")).to_have_value("Zie de film.")
     assert Message.objects.count() == 1
 

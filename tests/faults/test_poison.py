@@ -339,9 +339,9 @@ def test_a_signal_to_the_whole_group_costs_no_mail_its_parser(
     source, maildir, environment, tmp_path
 ):
     """As systemd and a terminal send it: the mail in hand is finished, uncharged."""
+    for number in range(300):
+        maildir.deliver(mail(message_id=f"<{number}@x>", text=f"{number}\n" * 50))
     with running(environment, tmp_path / "log", "ingest") as process:
-        for number in range(300):
-            maildir.deliver(mail(message_id=f"<{number}@x>", text=f"{number}\n" * 50))
         eventually(lambda: descendants(process.pid))
         for pid in [*descendants(process.pid), process.pid]:
             os.kill(pid, signal.SIGTERM)
