@@ -58,7 +58,7 @@ def of(webhook: Webhook) -> tuple[Record, Record]:
     )
     rows: list[_Row] = list(
         Attempt.objects.filter(
-            delivery__in=list(newest.values_list("pk", flat=True)),
+            delivery__in=newest,
             started_at__gte=now - _MONTH,
         )
         .order_by()
