@@ -2,7 +2,7 @@
 
 `bulk_create` and `bulk_update` ask each value of each row how it wants to be stored.
 Here a model is asked once; PostgreSQL gets all rows as one JSON text, SQLite as
-parameters. Values are plain: no expressions, and every column has one.
+parameters. Values are plain: no expressions, no secrets, and every column has one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
+
+from webhooks.fields import EncryptedField
 
 # As many parameters as SQLite takes in a statement, at least.
 _PARAMETERS = 32_766
@@ -140,6 +142,8 @@ def _key(model: type[models.Model]) -> _Column:
 
 
 def _column(field: Any) -> _Column:
+    if isinstance(field, EncryptedField):
+        raise TypeError(f"{field} is encrypted: write it by its model")
     plain = isinstance(field, (*_PLAIN, models.ForeignKey))
 
     def stored(value: Any) -> Any:

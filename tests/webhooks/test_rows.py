@@ -117,6 +117,11 @@ def test_an_expression_is_no_plain_value():
         rows.insert([Delivery(created_at=NOW)])
 
 
+def test_a_secret_is_never_written_in_clear():
+    with pytest.raises(TypeError, match="is encrypted"):
+        rows.insert([Webhook(url="https://example.com/", events=[])])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_the_database_refuses_is_raised_and_nothing_is_written():
     with pytest.raises(IntegrityError):

@@ -56,7 +56,7 @@ class Titled(_ModelAdmin):
     """Rows named for programmers; `shown_name` stands in the line above their page."""
 
     def shown_name(self, obj: Any) -> str:
-        raise NotImplementedError
+        return str(obj)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
