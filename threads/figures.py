@@ -155,7 +155,9 @@ def _latencies() -> list[float]:
         ).values_list("pk", "cause")
     )
     # threads.events: what such an event tells of stands in its cause.
-    mails = {pk: cause.split(":")[1] for pk, cause in causes.items()}
+    mails = {
+        pk: cause.partition(":")[2].partition(":")[0] for pk, cause in causes.items()
+    }
     arrived = dict(
         Message.objects.filter(public_id__in=set(mails.values())).values_list(
             "public_id", "received_at"
