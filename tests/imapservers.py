@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -127,6 +127,10 @@ active_value = true
 """
 
 
+def has_dovecot():
+    return bool(shutil.which("dovecot", path="/usr/sbin:/usr/bin"))
+
+
 class Dovecot:
     """Any user name logs in with `PASSWORD`, over TLS or STARTTLS only."""
 
@@ -197,11 +201,11 @@ class Dovecot:
         """Ends sessions without a word, as a crash or a NAT does."""
         log = (self.base / "dovecot.log").read_text()
         for found in re.finditer(r"Login: user=<([^>]*)>.*mpid=(\d+)", log):
-            if user in {"", found[1]}:
-                try:
+            # The number may be another process's by now.
+            with suppress(OSError):
+                name = Path(f"/proc/{found[2]}/comm").read_text().strip()
+                if user in {"", found[1]} and name == "imap":
                     os.kill(int(found[2]), 9)
-                except ProcessLookupError:
-                    continue
 
     def new_user(self):
         self.users += 1

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
+from django.core.management import CommandError
 from django.db import connection, connections, transaction
 from django_q.models import OrmQ
 
@@ -31,6 +32,9 @@ from threads.models import (
     Thread,
 )
 from webhooks.models import Attempt, Delivery, Event, EventBody, Webhook
+
+# As `make faults` runs them, for whoever has the time.
+LONG = "FAULT_KILLS" in os.environ
 
 
 def forked(work, fault=""):
@@ -52,6 +56,8 @@ def begun(work, fault=""):
             code = 0
         except SystemExit as stop:
             code = stop.code or 0
+        except CommandError as error:
+            code = error.returncode
         except BaseException:
             traceback.print_exc(file=sys.__stderr__)
         finally:

