@@ -205,8 +205,14 @@ if "sqlite" in _database["ENGINE"]:
         **_database["OPTIONS"],
     }
 else:
-    # Binary parameters: a 25 MB original as hex text costs five times its size.
-    _database["OPTIONS"] = {"server_side_binding": True, **_database["OPTIONS"]}
+    _database["OPTIONS"] = {
+        # Binary parameters: a 25 MB original as hex text costs five times its size.
+        "server_side_binding": True,
+        # A process that stands still within a transaction, or whose machine is gone,
+        # keeps its locks no longer: else everybody would wait for it, for ever.
+        "options": "-c idle_in_transaction_session_timeout=30s",
+        **_database["OPTIONS"],
+    }
 DATABASES = {"default": _database}
 
 # --- The bell -------------------------------------------------------------------

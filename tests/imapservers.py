@@ -83,6 +83,7 @@ ssl_cert = <{base}/cert.pem
 ssl_key = <{base}/key.pem
 disable_plaintext_auth = yes
 auth_mechanisms = plain login xoauth2 oauthbearer
+auth_failure_delay = 0
 mail_location = maildir:{base}/mail/%u:LAYOUT=fs
 mailbox_idle_check_interval = 1 secs
 mail_max_userip_connections = 100

@@ -15,15 +15,11 @@ from datetime import datetime
 from math import inf
 from time import monotonic
 
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    transaction,
-)
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from threads import aftercare, epochs, ledger, outages, quarantine, sourcelease
 from threads.arrival import Incoming, LostClaimError, store
+from threads.errors import OUT_OF_REACH
 from threads.events import operator_event
 from threads.house import House
 from threads.models import IngestRecord, Mailbox, Original, Source
@@ -53,10 +49,10 @@ HOP_LIMIT = 50
 _RECIPIENTS_SHOWN = 5
 _DEADLOCK = "40P01"
 _DEADLOCK_TRIES = 3
-# The database's trouble and no mail's; PostgreSQL's class 54 (a statement that is too
-# much for it) comes in the same guise and is a mail's.
-_OUT_OF_REACH = (OperationalError, InterfaceError, LostClaimError)
-_TOO_MUCH = "54"
+# The database's trouble and no mail's; PostgreSQL's classes 54 (a statement that is too
+# much for it) and XX (a bug of its own) come in the same guise and are a mail's.
+_OUT_OF_REACH = (*OUT_OF_REACH, LostClaimError)
+_TOO_MUCH = ("54", "XX")
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from threads.models import Source
 from webhooks.leases import in_seconds
 from webhooks.wording import kept
 
-SECONDS = 60
+# With the time until another asks again, a minute at most until it takes over.
+SECONDS = 50
 ERROR_LENGTH = 2_000
 ERRORS_KEPT = 20
 _RENEW_AFTER = 15
@@ -56,12 +57,13 @@ def acquire(source: Source) -> Lease:
         owner=_myself(), token=token, leased_until=in_seconds(SECONDS)
     )
     if not taken:
+        owner = Source.objects.values_list("owner", flat=True).get(pk=source.pk)
         raise SourceBusyError(
             _(
                 "%(source)s is being read by another process (%(owner)s)."
                 " Let it finish, or stop it, and try again."
             )
-            % {"source": source, "owner": held[0]}
+            % {"source": source, "owner": owner or held[0] or "–"}
         )
     source.token = token
     return Lease(source, token, monotonic())

@@ -19,6 +19,7 @@ from queue import Queue
 from time import monotonic, sleep
 
 from django.core.management import call_command
+from django.db import connection
 
 from tests.faults.harness import begun
 from tests.lmtp import hand
@@ -216,21 +217,33 @@ class Load:
     def pipe(self):
         """Given until it is taken; the first three times its process is killed."""
         content = self._mail()
+        for tries in count():
+            seconds = self.dice.uniform(0.0, 0.6) if tries < 3 else None
+            code = os.waitstatus_to_exitcode(self._given(content, seconds))
+            self.piped += code == -signal.SIGKILL
+            if code == 0:
+                return
+
+    def _given(self, content, killed_after=None):
+        """How the process of a pipe ended."""
 
         def give():
             sys.stdin = io.TextIOWrapper(io.BytesIO(content))
             call_command("ingest", "--stdin", "--to", "support@shop.nl")
 
-        for tries in count():
-            pid = begun(give)
-            if tries < 3:
-                sleep(self.dice.uniform(0.0, 0.6))
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            self.piped += code == -signal.SIGKILL
-            if code == 0:
-                return
+        pid = begun(give)
+        if killed_after is not None:
+            sleep(killed_after)
+            os.kill(pid, signal.SIGKILL)  # it may be a zombie by now
+        return os.waitpid(pid, 0)[1]
+
+    def refuses(self):
+        """Whether LMTP and a pipe say: try again later."""
+        content = mail(message_id="<refused@x>")
+        with smtplib.LMTP(self.mta.path, timeout=60) as client:
+            client.ehlo_or_helo_if_needed()
+            lmtp = hand(client, content, "sales@shop.nl")
+        return lmtp == [451] and os.waitstatus_to_exitcode(self._given(content)) > 0
 
     # --- Trouble ---------------------------------------------------------------------
 
@@ -249,12 +262,16 @@ class Load:
 
     # --- What has become of it --------------------------------------------------------
 
-    def rest(self, *, expire=False):
+    def rest(self, frozen="", *, expire=False):
         """Seconds until all that came is stored, told and put away.
 
-        `expire`: the leases of the dead run out now; a short run does not wait for that.
+        Who is `frozen` goes on when others have done its work; on SQLite before, for
+        it may be the one that writes, and nobody can take that from it.
+        `expire`: the leases of the dead run out now; a short run has no time for that.
         """
-        begin = monotonic()
+        if frozen and connection.vendor == "sqlite":
+            self.crew.signal(frozen, signal.SIGCONT)
+        begin, took = monotonic(), 0.0
         while self._busy() and (took := monotonic() - begin) < RECOVERY_SECONDS:
             if expire and took > 1:
                 past = in_seconds(-1)
@@ -263,7 +280,10 @@ class Load:
                 expire = False
             self.crew.revive()
             sleep(0.1)
-        return monotonic() - begin
+        if frozen:
+            self.crew.signal(frozen, signal.SIGCONT)
+            sleep(1)
+        return took
 
     def _busy(self):
         """What is not done yet, in words for a person."""

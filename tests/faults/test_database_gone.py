@@ -1,0 +1,101 @@
+"""PostgreSQL is stopped, killed, or its disk is full, while mail comes in and goes out.
+
+It has a server of its own, for the tests' other databases are on theirs.
+"""
+
+import os
+import shutil
+import sys
+from functools import partial
+from time import sleep
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from tests.faults.conftest import loaded
+from tests.faults.harness import LONG, forked, healthy
+from tests.faults.load import RECOVERY_SECONDS
+from tests.faults.postgresql import server
+from tests.faults.test_surroundings import once, small_disk
+from tests.mails import mail
+from threads.models import Mailbox, Message, Source
+
+OUTAGES = int(os.environ.get("FAULT_KILLS", "20")) // 10
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(120 + OUTAGES * (30 + LONG * RECOVERY_SECONDS)),
+    pytest.mark.skipif(
+        connection.vendor == "sqlite", reason="SQLite has no server that can be gone"
+    ),
+]
+WAYS = ("stop fast", "stop immediate", "kill")
+
+
+def test_a_database_that_is_stopped_or_killed_costs_no_mail_and_brings_none_twice(
+    tmp_path, environment, settings, dice, imap
+):
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    slowest, ways = 0.0, []
+    with server() as own, own.connected():
+        there = {**environment, "DATABASE_URL": own.url}
+        with loaded(tmp_path, there, dice, imap) as load:
+            load.arrive(20)
+            load.rest()
+            for number in range(OUTAGES):
+                for _ in range(6):
+                    load.arrive(8)
+                    sleep(dice.uniform(0.0, 0.3))
+                ways.append(WAYS[(number + OUTAGES) % 3])
+                connection.close()
+                if ways[-1] == "kill":
+                    own.kill()
+                else:
+                    own.stop(ways[-1].removeprefix("stop "))
+                # Who gives it a mail meanwhile is told to try again.
+                assert load.refuses()
+                load.arrive()
+                sleep(dice.uniform(0.0, 5.0 if LONG else 1.0))
+                own.start()
+                slowest = max(slowest, load.rest(expire=not LONG))
+            lost, twice = load.counted()
+            print(
+                f"outages={len(ways)} ({', '.join(sorted(set(ways)))}) lost={lost}"
+                f" twice={twice} mails={len(load.expected)}"
+                f" slowest recovery={slowest:.0f}s",
+                file=sys.__stderr__,
+            )
+            assert (lost, twice) == (0, 0), load.said()
+            assert slowest < RECOVERY_SECONDS, load.said()
+            # What watches and listens has waited; a sender and cron come again anyway.
+            assert not {"one", "two", "lmtp", "worker"} & set(load.crew.left)
+            load.end()
+            call_command("ingest", "--verify")
+            healthy()
+
+
+def test_on_its_full_disk_nothing_is_said_to_be_done(tmp_path, maildir):
+    """A real one: all of the server's files on a file system that is full soon."""
+    folder = tmp_path / "pg"
+    with small_disk(folder, "160m"), server(folder / "data") as own, own.connected():
+        support = Mailbox.objects.create(address="support@shop.nl")
+        Source.objects.create(
+            mailbox=support, kind="maildir", location=str(maildir.path)
+        )
+        for number in range(200):
+            maildir.deliver(mail(message_id=f"<{number}@x>", text="x" * 20_000))
+        ballast = folder / "ballast"
+        free = shutil.disk_usage(folder).free
+        ballast.write_bytes(bytes(free - 3_000_000))
+        assert forked(partial(call_command, "ingest")) == 1
+        moved = len(maildir.names("cur"))
+        assert moved < 200
+        ballast.unlink()
+        # A log that can't be written is the end of the server, too.
+        own.start()
+        assert moved <= Message.objects.count() < 200
+        assert forked(partial(call_command, "ingest")) == 0
+        once(200)
+        assert forked(partial(call_command, "ingest", "--verify")) == 0
+        assert maildir.names("new") == []
+        healthy()
