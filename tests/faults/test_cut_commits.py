@@ -5,7 +5,6 @@ an undisturbed one leaves. Here some are cut; by `make faults` all.
 """
 
 import json
-import sys
 from functools import partial
 
 import pytest
@@ -16,7 +15,15 @@ from rest_framework.test import APIClient
 import threads.ingest
 from api.models import ApiKey, IdempotencyKey
 from tests.faults import test_handed_over as handed
-from tests.faults.harness import LONG, differences, emptied, forked, healthy, state
+from tests.faults.harness import (
+    LONG,
+    differences,
+    emptied,
+    forked,
+    healthy,
+    state,
+    summary,
+)
 from tests.faults.postgresql import Wire
 from tests.faults.test_every_step import ImapIngest, Ingest, tell
 from tests.mails import Maildir, mail
@@ -70,10 +77,6 @@ def cuts(count):
     return [(1, False), (count // 2 + 1, True), (count, True)]
 
 
-def summary(door, done):
-    print(f"door={door} commits cut={len(done)} lost=0 twice=0", file=sys.__stderr__)
-
-
 @pytest.mark.parametrize("door", ["maildir", "imap"])
 def test_ingest_with_its_line_cut_at_a_commit_ends_as_if_it_had_not_been(
     door, wire, tmp_path, request
@@ -95,7 +98,7 @@ def test_ingest_with_its_line_cut_at_a_commit_ends_as_if_it_had_not_been(
         ingest.finish()
         assert differences(whole, state()) == [], (number, heard)
         healthy()
-    summary(door, done)
+    summary(door, "commits", range(count), done)
 
 
 def test_a_pipe_with_its_line_cut_at_a_commit_stores_the_mail_once(wire, monkeypatch):
@@ -113,7 +116,7 @@ def test_a_pipe_with_its_line_cut_at_a_commit_stores_the_mail_once(wire, monkeyp
         assert forked(run) == 0
         assert differences(whole, state()) == [], (number, heard)
         healthy()
-    summary("pipe", done)
+    summary("pipe", "commits", range(count), done)
 
 
 def test_lmtp_with_its_line_cut_at_a_commit_stores_the_mail_once(wire, tmp_path):
@@ -149,7 +152,7 @@ def test_lmtp_with_its_line_cut_at_a_commit_stores_the_mail_once(wire, tmp_path)
         assert again == [250, 250], (number, heard, codes)
         once()
         healthy()
-    summary("lmtp", done)
+    summary("lmtp", "commits", range(count), done)
 
 
 def test_deliveries_with_their_line_cut_at_a_commit_are_told_once_or_twice(wire):
@@ -183,12 +186,13 @@ def test_deliveries_with_their_line_cut_at_a_commit_are_told_once_or_twice(wire)
             ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
             assert len(set(ids)) == 2
             assert 6 <= len(ids) <= 12
-        summary("webhooks", done)
+        summary("webhooks", "commits", range(count), done)
 
 
 def test_a_reply_whose_line_is_cut_at_a_commit_is_sent_once_or_says_that_it_may_not_be(
     wire, tmp_path
 ):
+    APIClient().get("/api/v1/me")  # its modules are loaded once, not in each fork
     with smtp_server() as sink:
 
         def prepare():
@@ -237,4 +241,4 @@ def test_a_reply_whose_line_is_cut_at_a_commit_is_sent_once_or_says_that_it_may_
             assert list(told).count(f"message.{message.status}") == 1
             assert not IngestRecord.objects.exclude(state="done").exists()
             healthy()
-        summary("reply", done)
+        summary("reply", "commits", range(count), done)
