@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from imapclient import IMAPClient
 
+from tests.processes import eventually
 from tests.programs import program
 
 PASSWORD = "geheim-woord"
@@ -312,3 +314,59 @@ def scripted(answers, **options):
         yield server
     finally:
         server.close()
+
+
+_PYMAP = "from pymap.main import main; main()"
+
+
+class Pymap:
+    """Another server, in memory: STARTTLS, IDLE, MOVE, and neither CONDSTORE nor more.
+
+    One user, who has a folder of its own for each test.
+    """
+
+    user = "demouser"
+
+    def __init__(self, base):
+        certificate(base, "localhost", "127.0.0.1")
+        self.authority = (base / "cert.pem").read_text()
+        self.port = free_port()
+        files = ("--cert", str(base / "cert.pem"), "--key", str(base / "key.pem"))
+        where = ("--host", "127.0.0.1", "--port", str(self.port))
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", _PYMAP, *where, *files),
+                *("dict", "--demo-data", "--demo-password", PASSWORD),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        eventually(self._answers)
+
+    _answers = Dovecot._answers
+    settings = Dovecot.settings
+
+    def url(self, folder):
+        return f"imap://{self.user}@localhost:{self.port}/{folder}"
+
+    @contextmanager
+    def client(self):
+        context = ssl.create_default_context(cadata=self.authority)
+        with IMAPClient("localhost", self.port, ssl=False) as client:
+            client.starttls(context)
+            client.login(self.user, PASSWORD)
+            yield client
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def pymap():
+    with tempfile.TemporaryDirectory(prefix="mailbelly-pymap-") as folder:
+        server = Pymap(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()

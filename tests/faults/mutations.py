@@ -2,8 +2,9 @@
 
     python -m tests.faults.mutations
     python tests/postgres.py python -m tests.faults.mutations
+    python -m tests.faults.mutations LMTP pipe
 
-Each mutation is made in a copy of the project, where the tests that should notice it
+Words choose those whose name has one of them. Each mutation is made in a copy of the project, where the tests that should notice it
 run once. Those of races need PostgreSQL. Exit 1 when one of them survives.
 """
 
@@ -22,9 +23,8 @@ DELIVERIES = EVERY_STEP.format("deliveries", "arrive_and_look_the_same")
 REPLY = EVERY_STEP.format("a_reply", "is_sent_once_or_says_that_it_may_not_be")
 WRITERS = "tests/faults/test_writers.py"
 HANDED = "tests/faults/test_handed_over.py"
-PIPE = (
-    f"{HANDED}::test_a_pipe_killed_at_any_step_stores_the_mail_once_when_it_comes_again"
-)
+IMAP = EVERY_STEP.format("ingest_from_imap", "ends_as_if_it_had_not_been")
+PIPE = f"{HANDED}::test_a_pipe_killed_at_any_step_stores_the_mail_once"
 LMTP = f"{HANDED}::test_lmtp_killed_at_any_step_stores_the_mail_once_in_each_mailbox"
 
 
@@ -86,6 +86,27 @@ MUTATIONS = [
         '        with open(descriptor, "rb") as file:  # noqa',
         '        self.done(copy)\n        with open(descriptor, "rb") as file:  # noqa',
         INGEST,
+    ),
+    Mutation(
+        "an IMAP server is told before the commit",
+        "threads/ingest.py",
+        '        faults.step("ingest.entered")\n',
+        "        if isinstance(self.door, Imap):\n"
+        "            uids = [int(mail.copy.ref) for mail in batch]\n"
+        "            self.door.move(uids, self.source.move_to)\n"
+        '        faults.step("ingest.entered")\n',
+        IMAP,
+    ),
+    Mutation(
+        "what an IMAP server was told is noted before it was told",
+        "threads/aftercare.py",
+        "            _tell(source, door, cleanup, list(uids.values()))\n"
+        '            faults.step("aftercare.told")\n'
+        '            IngestRecord.objects.filter(pk__in=list(uids)).update(cleanup="")\n',
+        '            IngestRecord.objects.filter(pk__in=list(uids)).update(cleanup="")\n'
+        '            faults.step("aftercare.told")\n'
+        "            _tell(source, door, cleanup, list(uids.values()))\n",
+        IMAP,
     ),
     Mutation(
         "a pipe that comes again does not finish what it began",
@@ -159,7 +180,7 @@ def survives(mutation):
     """Whether the tests stay green with it; they are run in a copy."""
     with tempfile.TemporaryDirectory(prefix="mailbelly-mutation-") as folder:
         copy = Path(folder) / "project"
-        ignored = shutil.ignore_patterns(".venv", ".git", "var", "__pycache__")
+        ignored = shutil.ignore_patterns(".venv*", ".git", "var", "__pycache__")
         shutil.copytree(ROOT, copy, ignore=ignored)
         file = copy / mutation.file
         text = file.read_text()
@@ -188,7 +209,10 @@ def survives(mutation):
 def main():
     many_writers = "postgres" in os.environ.get("DATABASE_URL", "")
     survivors = 0
+    words = sys.argv[1:] or [""]
     for mutation in MUTATIONS:
+        if not any(word in mutation.name for word in words):
+            continue
         if mutation.race and not many_writers:
             print(f"skipped   {mutation.name}: a race needs PostgreSQL")
             continue
