@@ -4,8 +4,9 @@
     python tests/postgres.py python -m tests.faults.mutations
     python -m tests.faults.mutations LMTP pipe
 
-Words choose those whose name has one of them. Each mutation is made in a copy of the project, where the tests that should notice it
-run once. Those of races need PostgreSQL. Exit 1 when one of them survives.
+Words choose those whose name has one of them. Each mutation is made in a copy of the
+project, where the tests that should notice it run once. Those of races need PostgreSQL.
+Exit 1 when one of them survives.
 """
 
 import os
@@ -76,8 +77,8 @@ MUTATIONS = [
     Mutation(
         "what a death left is left",
         "threads/ingest.py",
-        "            run.finish_what_a_death_left()\n            complete",
-        "            complete",
+        "            run.finish_what_a_death_left()\n            epochs",
+        "            epochs",
         INGEST,
     ),
     Mutation(
@@ -100,10 +101,9 @@ MUTATIONS = [
     Mutation(
         "what an IMAP server was told is noted before it was told",
         "threads/aftercare.py",
-        "            _tell(source, door, cleanup, list(uids.values()))\n"
-        '            faults.step("aftercare.told")\n'
-        '            IngestRecord.objects.filter(pk__in=list(uids)).update(cleanup="")\n',
-        '            IngestRecord.objects.filter(pk__in=list(uids)).update(cleanup="")\n'
+        "            _tell(source, door, cleanup, list(uids.values()))\n",
+        "            noted = IngestRecord.objects.filter(pk__in=list(uids))\n"
+        '            noted.update(cleanup="")\n'
         '            faults.step("aftercare.told")\n'
         "            _tell(source, door, cleanup, list(uids.values()))\n",
         IMAP,

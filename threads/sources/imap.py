@@ -201,7 +201,7 @@ class Imap:
         found: set[int] = set()
         count = int(self._folder.get(b"EXISTS", 0))
         if count <= _LISTED_AT_ONCE:
-            # Some servers take numbers in a UID SEARCH for UIDs; this one they all know.
+            # Some servers take the numbers in a UID SEARCH for UIDs; ALL all know.
             return self._searched(self._ages() or "ALL") if count else found
         # From the end: what is expunged meanwhile moves the rest towards the beginning.
         while count > 0:
