@@ -48,7 +48,9 @@ class Lease:
 
 def acquire(source: Source) -> Lease:
     """Raises `SourceBusyError`, naming who has it."""
-    free = Q(token=None) | Q(leased_until__lt=Now())
+    # Nobody can have one that ends later: it is from before the clock went back.
+    unreal = Q(leased_until__gt=in_seconds(2 * SECONDS))
+    free = Q(token=None) | Q(leased_until__lt=Now()) | unreal
     held = Source.objects.values_list("owner", "token").get(pk=source.pk)
     if held[1] is not None and _dead(held[0]):
         free |= Q(token=held[1])

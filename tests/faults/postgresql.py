@@ -107,7 +107,9 @@ class Server:
 
     name = "mailbelly"
 
-    def __init__(self, folder):
+    def __init__(self, folder, **environment):
+        """`environment` is what the server has in its own, beside this process's."""
+        self.environment = {**os.environ, **environment}
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
         made = PostgresServer(folder)
@@ -144,6 +146,7 @@ class Server:
             capture_output=True,
             check=check,
             cwd="/",
+            env=self.environment,
         )
 
     def stop(self, mode):
@@ -171,10 +174,10 @@ class Server:
 
 
 @contextmanager
-def server(folder=None):
+def server(folder=None, **environment):
     """In a folder of its own, which a user other than this one can reach."""
     own = folder or Path(tempfile.mkdtemp(prefix="mailbelly-pg-"))
-    found = Server(own)
+    found = Server(own, **environment)
     try:
         yield found
     finally:

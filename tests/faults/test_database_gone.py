@@ -6,22 +6,36 @@ It has a server of its own, for the tests' other databases are on theirs.
 import os
 import shutil
 import sys
+import tempfile
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from time import sleep
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from tests.faults.conftest import loaded
 from tests.faults.harness import LONG, forked, healthy
 from tests.faults.load import RECOVERY_SECONDS
 from tests.faults.postgresql import server
-from tests.faults.test_surroundings import once, small_disk
+from tests.faults.test_surroundings import (
+    deliver,
+    faketime,
+    needs_faketime,
+    once,
+    small_disk,
+)
 from tests.mails import mail
+from tests.processes import eventually, running
+from threads import sourcelease
 from threads.models import Mailbox, Message, Source
+from webhooks import leases
 
-OUTAGES = int(os.environ.get("FAULT_KILLS", "20")) // 10
+OUTAGES = int(os.environ.get("FAULT_KILLS", "24")) // 12
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(120 + OUTAGES * (30 + LONG * RECOVERY_SECONDS)),
@@ -72,6 +86,44 @@ def test_a_database_that_is_stopped_or_killed_costs_no_mail_and_brings_none_twic
             load.end()
             call_command("ingest", "--verify")
             healthy()
+
+
+@needs_faketime
+def test_its_clock_jumps_and_no_mail_is_lost_or_comes_twice(
+    tmp_path, environment, maildir
+):
+    clock = Path(tempfile.mkstemp(prefix="mailbelly-clock-")[1])
+    clock.chmod(0o644)
+    clock.write_text("+0")
+    with server(**faketime(clock)) as own, own.connected():
+        there = {**environment, "DATABASE_URL": own.url}
+        support = Mailbox.objects.create(address="support@shop.nl")
+        Source.objects.create(
+            mailbox=support, kind="maildir", location=str(maildir.path)
+        )
+        with (
+            running(there, tmp_path / "a.log", "ingest", "--watch") as one,
+            running(there, tmp_path / "b.log", "ingest", "--watch") as other,
+        ):
+            one.says("Watching")
+            other.says("Watching")
+            for number, jump in enumerate(("+0", "-1d", "+2m", "-2m", "+1d")):
+                clock.write_text(jump)
+                deliver(maildir, number)
+                eventually(lambda n=number: Message.objects.count() == n + 1, 30)
+            # A machine dies that took its lease when the clock was a day ahead.
+            assert leases.clock() - timezone.now() > timedelta(hours=23)
+            Source.objects.update(
+                owner="elsewhere:1",
+                token=uuid4(),
+                leased_until=leases.in_seconds(sourcelease.SECONDS),
+            )
+            clock.write_text("+0")
+            deliver(maildir, 5)
+            eventually(lambda: Message.objects.count() == 6, 30)
+            sleep(0.5)
+        once(6)
+    clock.unlink()
 
 
 def test_on_its_full_disk_nothing_is_said_to_be_done(tmp_path, maildir):

@@ -31,7 +31,7 @@ from webhooks import outbox, subscriptions
 from webhooks.leases import in_seconds
 from webhooks.models import Delivery, Event, Webhook
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 
 
 @pytest.fixture(autouse=True)

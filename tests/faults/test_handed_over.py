@@ -34,7 +34,7 @@ from threads.models import IngestRecord, Mailbox, Message
 from threads.parsers import Parsers
 from webhooks.models import Webhook
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 
 LOOPED = b"Received: from a by b; x\n" * 51
 MAILS = {

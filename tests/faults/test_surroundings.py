@@ -148,21 +148,29 @@ def test_on_a_full_disk_nothing_is_said_to_be_done(
             assert database.execute(count).fetchone()[0] == 401
 
 
-@pytest.mark.skipif(
+needs_faketime = pytest.mark.skipif(
     not FAKETIME and not os.environ.get("CI"),
     reason="install it with: apt-get install faketime",
 )
-def test_a_clock_that_jumps_costs_no_mail_and_brings_none_twice(
-    source, maildir, environment, tmp_path
-):
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
-    faked = {
+
+
+def faketime(clock):
+    """For the environment of a process: its clock is as far off as that file says."""
+    return {
         "LD_PRELOAD": str(FAKETIME[0]),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
+
+
+@needs_faketime
+def test_a_clock_that_jumps_costs_no_mail_and_brings_none_twice(
+    source, maildir, environment, tmp_path
+):
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    faked = faketime(clock)
     with (
         running(environment, tmp_path / "a.log", "ingest", "--watch", **faked) as one,
         running(environment, tmp_path / "b.log", "ingest", "--watch") as other,
