@@ -1,5 +1,6 @@
 """A PostgreSQL that may be stopped and killed, and a line to one that may be cut."""
 
+import atexit
 import os
 import select
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from time import monotonic
 
@@ -111,17 +113,19 @@ class Server:
         """`environment` is what the server has in its own, beside this process's."""
         self.environment = {**os.environ, **environment}
         folder.mkdir(exist_ok=True)
-        folder.chmod(0o755)
         made = PostgresServer(folder)
         made.ensure_pgdata_inited()
         self.folder, self.programs = folder, made.bin_path
         # Never root.
         self.user = made.system_user
         self.start()
-        theirs = whereabouts()
-        self._client("createdb", "-h", folder, self.name)
-        tables = self._client("pg_dump", "-h", theirs[0], "-p", theirs[1], theirs[2])
-        self._client("psql", "-q", "-h", folder, self.name, told=tables)
+
+    def fill(self):
+        """The tables of the tests' own database."""
+        host, port, name = whereabouts()
+        self._client("createdb", "-h", self.folder, self.name)
+        tables = self._client("pg_dump", "-h", host, "-p", port, name)
+        self._client("psql", "-q", "-h", self.folder, self.name, told=tables)
 
     @property
     def url(self):
@@ -173,10 +177,29 @@ class Server:
         self._control("-m", "immediate", "stop", check=False)
 
 
+def _folder():
+    """Where a user other than this one comes."""
+    folder = Path(tempfile.mkdtemp(prefix="mailbelly-pg-"))
+    folder.chmod(0o755)
+    return folder
+
+
+@cache
+def _template():
+    """Made once for all servers of this process."""
+    folder = _folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    first = Server(folder)
+    first.fill()
+    first.stop("fast")
+    return folder
+
+
 @contextmanager
 def server(folder=None, **environment):
-    """In a folder of its own, which a user other than this one can reach."""
-    own = folder or Path(tempfile.mkdtemp(prefix="mailbelly-pg-"))
+    """In a folder of its own."""
+    own = folder or _folder()
+    subprocess.run(["cp", "-a", f"{_template()}/.", str(own)], check=True)
     found = Server(own, **environment)
     try:
         yield found
