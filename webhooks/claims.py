@@ -109,12 +109,15 @@ WHERE w.state = 'active' AND w.deleted_at IS NULL
 ORDER BY w.last_claim_at NULLS FIRST, w.id
 LIMIT %s {locked}
 """
-_IN_FLIGHT = """
-SELECT webhook_id, COUNT(*) FROM webhooks_delivery
-WHERE state = 'claimed' AND claimed_until > {now} AND {among}
-GROUP BY webhook_id
+# Looked at is served, too: who is at his cap may not stand in front for ever.
+_SERVED = """
+UPDATE webhooks_webhook SET last_claim_at = {now} WHERE {among}
+RETURNING id, (
+    SELECT COUNT(*) FROM webhooks_delivery d
+    WHERE d.webhook_id = webhooks_webhook.id
+        AND d.state = 'claimed' AND d.claimed_until > {now}
+)
 """
-_SERVED = "UPDATE webhooks_webhook SET last_claim_at = {now} WHERE {among}"
 _TAKE = """
 UPDATE webhooks_delivery SET state = 'claimed', token = %s, claimed_until = {until}
 WHERE state = 'pending' AND id {walks}
@@ -145,10 +148,8 @@ def claim(token: UUID, rooms: Rooms) -> int:
     if not webhooks:
         return 0
     keys = dialect.keys(webhook.pk for webhook in webhooks)
-    counted = _IN_FLIGHT.format(now=now, among=dialect.among("webhook_id"))
-    in_flight = dict(dialect.fetch(counted, keys))
-    # Looked at is served, too: who is at his cap may not stand in front for ever.
-    dialect.execute(_SERVED.format(now=now, among=dialect.among("id")), keys)
+    served = _SERVED.format(now=now, among=dialect.among("id"))
+    in_flight = dict(dialect.fetch(served, keys))
     picked = _pick(webhooks, in_flight, rooms)
     if not picked:
         return 0

@@ -43,6 +43,9 @@ UNKNOWN_SENDERS = 256
 # A webhook that takes longer is slow.
 PROMPT_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
+# Who has heard nothing for so long has time for the database.
+LULL_SECONDS = 0.01
+IDLE_SECONDS = 0.05
 CLAIM_SECONDS = 0.1
 RECOVER_SECONDS = 5
 # A drain stays for retries that are due within a minute.
@@ -143,11 +146,11 @@ class _Drain:
         if not self.leaving and (monotonic() >= self.deadline or stopping.asked()):
             self._leave()
         news = self._collect()
-        self._flush(force=not self.senders.flying or self._hungry())
+        flushed = self._flush(force=not news or self._hungry())
         if self.leaving:
             return bool(self.senders.flying or self.done)
         self._recover()
-        if news or self._claim_is_due():
+        if flushed or self._claim_is_due():
             self._start_more()
         if self.senders.flying:
             self._hold()
@@ -178,11 +181,9 @@ class _Drain:
             self.recovered_at = monotonic()
 
     def _start_more(self) -> None:
-        if not self._hungry():
-            return
         lanes = self._lanes()
         rooms = Rooms(
-            room=IN_HAND - lanes[Lane.PROMPT],
+            room=max(IN_HAND - lanes[Lane.PROMPT], 0),
             unknown=max(UNKNOWN_SENDERS - lanes[Lane.UNKNOWN], 0),
             failing=max(FAILING_SENDERS - lanes[Lane.FAILING], 0),
             prompt=self.prompt,
@@ -203,8 +204,8 @@ class _Drain:
     def _collect(self) -> bool:
         """Take in what has ended; False when nothing did."""
         if not self.senders.flying:
-            return True
-        ended = self.senders.finished(0.05)
+            return False
+        ended = self.senders.finished(LULL_SECONDS if self.done else IDLE_SECONDS)
         for result in ended:
             job = result.job
             self.prompt.discard(job.webhook_pk)
@@ -215,10 +216,10 @@ class _Drain:
         self.done += ended
         return bool(ended)
 
-    def _flush(self, *, force: bool) -> None:
+    def _flush(self, *, force: bool) -> bool:
         late = monotonic() - self.flushed_at >= FLUSH_SECONDS
         if not self.done or not (force or late):
-            return
+            return False
         faults.step("delivery.sent")
         _record(self.done)
         faults.step("delivery.flushed")
@@ -227,6 +228,7 @@ class _Drain:
         self.drained.succeeded += sum(1 for result in sent if result.success)
         self.done = []
         self.flushed_at = monotonic()
+        return True
 
     # --- Staying and leaving ------------------------------------------------------
 
