@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, Min, OuterRef, Q, Subquery
+from django.db.models import F
 from django.db.models.functions import Now
 
 from webhooks import dialect
 from webhooks.leases import in_seconds
-from webhooks.models import Delivery, Webhook
+from webhooks.models import Delivery
 
 LEASE_SECONDS = 60
 WEBHOOKS_AT_ONCE = 32
@@ -21,26 +21,62 @@ LOST_LEASES = 5
 State = Delivery.State
 
 
-def due() -> Q:
-    return Q(state=State.PENDING, next_at__lte=Now())
-
-
-def servable(within: float = 0) -> Q:
-    """Webhooks that may be told something now, or within so many seconds."""
-    return Q(
-        Q(breaker_until=None) | Q(breaker_until__lte=in_seconds(within)),
-        state=Webhook.State.ACTIVE,
-        deleted_at=None,
+# In raw SQL because each round of a drain asks them, and because SQLite uses a partial
+# index only where the state stands in the text. Times are the database's.
+_LOST = """
+SELECT id FROM webhooks_delivery
+WHERE state = 'claimed' AND claimed_until < {now}
+ORDER BY claimed_until LIMIT 500
+"""
+_DUE = """
+FROM webhooks_webhook w
+WHERE w.state = 'active' AND w.deleted_at IS NULL
+    AND (w.breaker_until IS NULL OR w.breaker_until <= {then})
+    AND EXISTS (
+        SELECT 1 FROM webhooks_delivery d
+        WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.next_at <= {then}
     )
+"""
+_OLDEST = """
+SELECT (
+    SELECT d.next_at FROM webhooks_delivery d
+    WHERE d.webhook_id = w.id AND d.state = 'pending' ORDER BY d.next_at LIMIT 1
+)
+"""
+_SERVABLE = f"""
+SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL {_DUE}
+ORDER BY w.last_claim_at NULLS FIRST, w.id
+LIMIT %s {{locked}}
+"""
+# Looked at is served, too: who is at his cap may not stand in front for ever.
+_SERVED = """
+UPDATE webhooks_webhook SET last_claim_at = {now} WHERE {among}
+RETURNING id, (
+    SELECT COUNT(*) FROM webhooks_delivery d
+    WHERE d.webhook_id = webhooks_webhook.id
+        AND d.state = 'claimed' AND d.claimed_until > {now}
+)
+"""
+_TAKE = """
+UPDATE webhooks_delivery SET state = 'claimed', token = %s, claimed_until = {until}
+WHERE state = 'pending' AND id {walks}
+"""
+# Each webhook by its own walk of the partial index.
+_WALK = """
+SELECT id FROM webhooks_delivery
+WHERE webhook_id = {webhook} AND state = 'pending' AND next_at <= {now}
+ORDER BY next_at, id LIMIT {count}
+"""
 
 
 def recover() -> int:
     """Leases that ran out: due again at once; after five, given up as lost."""
-    lost = Q(state=State.CLAIMED, claimed_until__lt=Now())
-    pks = list(Delivery.objects.filter(lost).values_list("pk", flat=True)[:500])
+    pks = [pk for (pk,) in dialect.fetch(_LOST.format(now=dialect.now()))]
     if not pks:
         return 0
-    again = Delivery.objects.filter(lost, pk__in=pks)
+    again = Delivery.objects.filter(
+        pk__in=pks, state=State.CLAIMED, claimed_until__lt=Now()
+    )
     counted = {
         "token": None,
         "claimed_until": None,
@@ -58,19 +94,15 @@ def recover() -> int:
 
 def work(within: float = 0) -> bool:
     """Whether anything can be sent now, or within so many seconds."""
-    waiting = Delivery.objects.filter(
-        webhook=OuterRef("pk"), state=State.PENDING, next_at__lte=in_seconds(within)
-    )
-    return Webhook.objects.filter(Exists(waiting), servable(within)).exists()
+    due = _DUE.format(then=dialect.after(str(float(within))))
+    return bool(dialect.fetch(f"SELECT 1 {due} LIMIT 1"))
 
 
 def oldest_due() -> datetime | None:
     """For doctor and health: since when the oldest due delivery has been waiting."""
-    first = Delivery.objects.filter(due(), webhook=OuterRef("pk")).order_by("next_at")
-    since: datetime | None = Webhook.objects.filter(servable()).aggregate(
-        since=Min(Subquery(first.values("next_at")[:1]))
-    )["since"]
-    return since
+    due = _DUE.format(then=dialect.now())
+    oldest = [dialect.moment(at) for (at,) in dialect.fetch(_OLDEST + due)]
+    return min(oldest, default=None)
 
 
 class Servable(NamedTuple):
@@ -96,40 +128,6 @@ class Rooms:
     slow: Collection[int] = ()
 
 
-# In raw SQL because each round of a drain asks them. Times are the database's.
-_SERVABLE = """
-SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL
-FROM webhooks_webhook w
-WHERE w.state = 'active' AND w.deleted_at IS NULL
-    AND (w.breaker_until IS NULL OR w.breaker_until <= {now})
-    AND EXISTS (
-        SELECT 1 FROM webhooks_delivery d
-        WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.next_at <= {now}
-    )
-ORDER BY w.last_claim_at NULLS FIRST, w.id
-LIMIT %s {locked}
-"""
-# Looked at is served, too: who is at his cap may not stand in front for ever.
-_SERVED = """
-UPDATE webhooks_webhook SET last_claim_at = {now} WHERE {among}
-RETURNING id, (
-    SELECT COUNT(*) FROM webhooks_delivery d
-    WHERE d.webhook_id = webhooks_webhook.id
-        AND d.state = 'claimed' AND d.claimed_until > {now}
-)
-"""
-_TAKE = """
-UPDATE webhooks_delivery SET state = 'claimed', token = %s, claimed_until = {until}
-WHERE state = 'pending' AND id {walks}
-"""
-# Each webhook by its own walk of the partial index.
-_WALK = """
-SELECT id FROM webhooks_delivery
-WHERE webhook_id = {webhook} AND state = 'pending' AND next_at <= {now}
-ORDER BY next_at, id LIMIT {count}
-"""
-
-
 @transaction.atomic
 def claim(token: UUID, rooms: Rooms) -> int:
     """Take due deliveries under `token`; says how many.
@@ -142,7 +140,7 @@ def claim(token: UUID, rooms: Rooms) -> int:
     webhooks = [
         Servable(*row)
         for row in dialect.fetch(
-            _SERVABLE.format(now=now, locked=locked), WEBHOOKS_AT_ONCE
+            _SERVABLE.format(then=now, locked=locked), WEBHOOKS_AT_ONCE
         )
     ]
     if not webhooks:
@@ -160,7 +158,9 @@ def claim(token: UUID, rooms: Rooms) -> int:
 
 def claim_one(delivery: Delivery, token: UUID) -> bool:
     """Take this very delivery, whatever its webhook's caps: a person waits for it."""
-    mine = Delivery.objects.filter(due(), pk=delivery.pk)
+    mine = Delivery.objects.filter(
+        pk=delivery.pk, state=State.PENDING, next_at__lte=Now()
+    )
     return bool(
         mine.update(
             state=State.CLAIMED, token=token, claimed_until=in_seconds(LEASE_SECONDS)

@@ -83,6 +83,13 @@ def plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is no plain value")
 
 
+def moment(value: Any) -> datetime:
+    """What a statement of ours gives for a moment. SQLite has text."""
+    if isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
 def fetch(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """Execute a statement that gives rows."""
     with connection.cursor() as cursor:
