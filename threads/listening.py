@@ -23,11 +23,11 @@ from django.db import (
 from threads import outages
 from threads.arrival import LostClaimError
 from threads.doors import imap_door, past_of
-from threads.ingest import Tally
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import Door, LoginRefusedError, SourceError
 from threads.sources.imap import Imap
+from threads.tally import Tally
 
 log = logging.getLogger(__name__)
 

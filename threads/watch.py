@@ -23,11 +23,11 @@ from threads import outages
 from threads.arrival import LostClaimError
 from threads.doors import open_door
 from threads.heartbeat import Heart
-from threads.ingest import Tally
 from threads.listening import SWEEP_SECONDS, Ingest, Listeners
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
+from threads.tally import Tally
 
 log = logging.getLogger(__name__)
 

@@ -84,9 +84,7 @@ def plain(value: object) -> str:
 
 
 def moment(value: Any) -> datetime:
-    """What a statement of ours gives for a moment. SQLite knows no zone, and of what
-    it has computed no type either.
-    """
+    """What a statement of ours gives for a moment: SQLite text, or one without zone."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     found: datetime = value
