@@ -52,11 +52,11 @@ $(VENV)/dev.stamp: requirements-dev.txt
 NL := mailbelly/locale/nl/LC_MESSAGES/django.po
 messages: $(VENV)/dev.stamp
 	ENV_FILE=tests/environment.env $(PY) manage.py makemessages -l nl --no-obsolete \
-	  --no-location --no-wrap -i .venv -i var -i tests -i bench -i examples
+	  --no-location --no-wrap -i .venv -i .venv-bench -i var -i tests -i bench -i examples
 	msgattrib --sort-output --no-wrap --no-obsolete --clear-fuzzy --empty \
 	  --clear-previous $(NL) | sed '/^"POT-Creation-Date/d' > $(NL).new
 	mv $(NL).new $(NL)
-	ENV_FILE=tests/environment.env $(PY) manage.py compilemessages -i .venv -l nl
+	ENV_FILE=tests/environment.env $(PY) manage.py compilemessages -i .venv -i .venv-bench -l nl
 
 # For whoever refreshes the locks: pip install uv.
 lock:

@@ -19,11 +19,11 @@ from threads import outages
 from threads.arrival import LostClaimError
 from threads.doors import imap_door, past_of
 from threads.errors import OUT_OF_REACH
-from threads.ingest import Tally
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import Door, LoginRefusedError, SourceError
 from threads.sources.imap import Imap
+from threads.tally import Tally
 
 log = logging.getLogger(__name__)
 

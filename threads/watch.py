@@ -19,11 +19,11 @@ from threads.arrival import LostClaimError
 from threads.doors import open_door
 from threads.errors import OUT_OF_REACH
 from threads.heartbeat import Heart
-from threads.ingest import Tally
 from threads.listening import BUSY_SECONDS, SWEEP_SECONDS, Ingest, Listeners
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
+from threads.tally import Tally
 
 log = logging.getLogger(__name__)
 

@@ -148,10 +148,8 @@ MUTATIONS = [
     Mutation(
         "select, then insert",
         "threads/ledger.py",
-        "        for original in Original.objects.bulk_create(\n"
-        "            _originals(a.content for a in arrived),\n",
-        "        for original in _selected_then_inserted(\n"
-        "            _originals(a.content for a in arrived),\n",
+        '    insert_or_find(list(originals.values()), "sha256")\n',
+        "    _selected_then_inserted(list(originals.values()))\n",
         WRITERS,
         race=True,
     ),
@@ -166,13 +164,12 @@ MUTATIONS = [
 ]
 SELECT_THEN_INSERT = """
 
-def _selected_then_inserted(rows, **_):
-    wanted = [row.sha256 for row in rows]
-    known = list(Original.objects.filter(sha256__in=wanted))
-    missing = {row.sha256 for row in known}
-    return known + Original.objects.bulk_create(
-        [row for row in rows if row.sha256 not in missing]
-    )
+def _selected_then_inserted(rows):
+    known = Original.objects.filter(sha256__in=[row.sha256 for row in rows])
+    keys = dict(known.values_list("sha256", "pk"))
+    for row in rows:
+        row.pk = keys.get(row.sha256)
+    insert([row for row in rows if row.pk is None])
 """
 
 

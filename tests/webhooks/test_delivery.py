@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from time import monotonic
 from uuid import uuid4
@@ -19,7 +20,8 @@ from tests.processes import eventually
 from tests.receivers import receiving
 from webhooks import outbox, replays, results, subscriptions
 from webhooks.claims import Rooms, claim, oldest_due, recover
-from webhooks.delivery import _load, drain
+from webhooks.delivery import drain
+from webhooks.jobs import Result, Targets, load
 from webhooks.leases import in_seconds
 from webhooks.models import (
     Attempt,
@@ -29,8 +31,9 @@ from webhooks.models import (
     EventBody,
     Webhook,
 )
-from webhooks.results import Job, Result
-from webhooks.transport import Outcome
+from webhooks.rules import policy
+from webhooks.senders import send
+from webhooks.transport import Outcome, Transport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -361,7 +364,7 @@ def test_what_changes_between_claim_and_sending_counts(webhook, publish, leave, 
         token = uuid4()
         assert claim(token, ROOMS)
         leave(hook)
-        assert _load(token, monotonic() + 60) == []
+        assert load(token, monotonic() + 60, Targets()) == []
         run()
     assert states() == {state: 1}
     assert receiver.requests == []
@@ -518,9 +521,7 @@ def test_a_lost_lease_is_due_again_and_a_late_result_changes_nothing(webhook, pu
     publish()
     token = uuid4()
     assert claim(token, ROOMS) == 1
-    late = Job.of(
-        Delivery.objects.values_list(*Job.COLUMNS, named=True).get(), lease_ends=0.0
-    )
+    (late,) = load(token, 0.0, Targets())
     Delivery.objects.update(claimed_until=in_seconds(-1))
     assert recover() == 1
     assert claim(uuid4(), ROOMS) == 1
@@ -544,11 +545,12 @@ def test_a_lease_too_short_for_a_send_goes_back_unsent(webhook, publish):
     with receiving() as receiver:
         webhook(receiver.url)
         publish()
-        claim(uuid4(), ROOMS)
-        job = Job.of(
-            Delivery.objects.values_list(*Job.COLUMNS, named=True).get(), lease_ends=0.0
-        )
-        results.record([Result(job, Delivery.objects.get().created_at, None)])
+        token = uuid4()
+        claim(token, ROOMS)
+        with closing(Transport(policy())) as transport:
+            results.record(
+                [send(job, transport) for job in load(token, 0.0, Targets())]
+            )
         assert receiver.requests == []
     assert states() == {"pending": 1}
 
