@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
@@ -102,6 +103,73 @@ class Wire:
 
     def close(self):
         self.server.close()
+
+
+_LEADER = """
+import asyncio, sys
+
+async def lead(reader, writer):
+    while said := await reader.read(65536):
+        writer.write(said)
+        await writer.drain()
+    writer.close()
+
+async def serve(*client):
+    server = await asyncio.open_unix_connection(sys.argv[1])
+    await asyncio.gather(lead(client[0], server[1]), lead(server[0], client[1]))
+
+async def main():
+    async with await asyncio.start_server(serve, sys.argv[2], 5432) as server:
+        await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+class Away:
+    """The tests' server as on another machine, whose cable can be pulled; as root."""
+
+    here, there = "198.18.77.1", "198.18.77.2"
+
+    def __init__(self):
+        host, port, self.name = whereabouts()
+        self.space = f"mailbelly{os.getpid()}"
+        self.device = f"mb{os.getpid()}"
+        inner = f"{self.device}p"
+        self._ip("netns", "add", self.space)
+        self._ip("link", "add", self.device, "type", "veth", "peer", "name", inner)
+        self._ip("link", "set", inner, "netns", self.space)
+        self._ip("addr", "add", f"{self.here}/30", "dev", self.device)
+        self._ip("link", "set", self.device, "up")
+        self.inner = ("-n", self.space, "link", "set", inner)
+        address = f"{self.there}/30"
+        self._ip("-n", self.space, "addr", "add", address, "dev", inner)
+        self.put_back()
+        self.process = subprocess.Popen(
+            [
+                *("ip", "netns", "exec", self.space, sys.executable, "-c", _LEADER),
+                *(f"{host}/.s.PGSQL.{port}", self.there),
+            ]
+        )
+
+    def _ip(self, *arguments):
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+    def pull(self):
+        """What is sent is lost, and nobody says so."""
+        self._ip(*self.inner, "down")
+
+    def put_back(self):
+        self._ip(*self.inner, "up")
+
+    @property
+    def url(self):
+        return f"postgresql://postgres@{self.there}:5432/{self.name}"
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self._ip("netns", "delete", self.space)
 
 
 class Server:

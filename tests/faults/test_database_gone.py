@@ -21,7 +21,7 @@ from django.utils import timezone
 from tests.faults.conftest import loaded
 from tests.faults.harness import LONG, forked, healthy
 from tests.faults.load import RECOVERY_SECONDS
-from tests.faults.postgresql import server
+from tests.faults.postgresql import Away, server
 from tests.faults.test_surroundings import (
     deliver,
     faketime,
@@ -87,6 +87,39 @@ def test_a_database_that_is_stopped_or_killed_costs_no_mail_and_brings_none_twic
             load.end()
             call_command("ingest", "--verify")
             healthy()
+
+
+@pytest.fixture
+def away():
+    if os.geteuid() or not shutil.which("ip"):
+        pytest.skip("a cable can be pulled by root only, with `ip`")
+    away = Away()
+    yield away
+    away.end()
+
+
+def test_a_cable_that_is_pulled_in_silence_is_noticed(
+    away, source, maildir, environment, tmp_path
+):
+    settings = connection.settings_dict["OPTIONS"]
+    longest = settings["keepalives_idle"] + (
+        settings["keepalives_interval"] * settings["keepalives_count"]
+    )
+    assert longest == settings["tcp_user_timeout"] / 1000 == 60
+    # The same, in seconds.
+    brief = "connect_timeout=2&tcp_user_timeout=3000&keepalives_idle=1"
+    url = f"{away.url}?{brief}&keepalives_interval=1&keepalives_count=2"
+    there = {**environment, "DATABASE_URL": url}
+    with running(there, tmp_path / "log", "ingest", "--watch") as watcher:
+        deliver(maildir, 0)
+        eventually(lambda: Message.objects.count() == 1, 20, watcher.output)
+        away.pull()
+        deliver(maildir, 1)
+        watcher.says("The database is out of reach", 20)
+        away.put_back()
+        eventually(lambda: Message.objects.count() == 2, 30, watcher.output)
+        sleep(0.5)
+    once(2)
 
 
 @needs_faketime
