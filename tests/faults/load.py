@@ -251,6 +251,20 @@ class Load:
     def kills(self):
         return self.crew.killed.total() + self.piped
 
+    def freeze(self):
+        """Who stands still from now on; `rest` lets it go on.
+
+        On SQLite it goes on soon: it may be the one that writes, and nobody can take
+        that from it.
+        """
+        name = self.dice.choice(["one", "two", "cron", "sender"])
+        self.crew.signal(name, signal.SIGSTOP)
+        if connection.vendor != "sqlite":
+            return name
+        sleep(self.dice.uniform(0.0, 2.0))
+        self.crew.signal(name, signal.SIGCONT)
+        return ""
+
     def drop_imap(self):
         if self.imap:
             self.imap.drop(self.user)
@@ -265,12 +279,9 @@ class Load:
     def rest(self, frozen="", *, expire=False):
         """Seconds until all that came is stored, told and put away.
 
-        Who is `frozen` goes on when others have done its work; on SQLite before, for
-        it may be the one that writes, and nobody can take that from it.
+        Who is `frozen` goes on when others have done its work.
         `expire`: the leases of the dead run out now; a short run has no time for that.
         """
-        if frozen and connection.vendor == "sqlite":
-            self.crew.signal(frozen, signal.SIGCONT)
         begin, took = monotonic(), 0.0
         while self._busy() and (took := monotonic() - begin) < RECOVERY_SECONDS:
             if expire and took > 1:

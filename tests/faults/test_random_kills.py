@@ -5,7 +5,6 @@ printed, and `FAULT_SEED` takes it.
 """
 
 import os
-import signal
 import sys
 from time import sleep
 
@@ -39,8 +38,7 @@ def test_nothing_is_lost_and_nothing_is_twice(load, dice):
             load.drop_imap()
         elif what < 0.22 and not frozen:
             # It stands still, and goes on when another has done its work.
-            frozen = dice.choice(["one", "two", "cron", "sender"])
-            load.crew.signal(frozen, signal.SIGSTOP)
+            frozen = load.freeze()
         else:
             load.crew.kill(victim := dice.choice(names))
             frozen = "" if victim == frozen else frozen
