@@ -5,6 +5,7 @@ an undisturbed one leaves. Here some are cut; by `make faults` all.
 """
 
 import json
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -125,13 +126,10 @@ def test_lmtp_with_its_line_cut_at_a_commit_stores_the_mail_once(wire, tmp_path)
 
     def given(at=0, *, heard=False):
         wire.set(at, heard=heard)
-        with wire.connected():
-            process = handed.listening(path)
-            listener = process.__enter__()
-        codes = handed.delivered(listener, content)
-        again = handed.delivered(listener, content)
-        process.__exit__(None, None, None)
-        return codes, again
+        with ExitStack() as stack:
+            with wire.connected():
+                listener = stack.enter_context(handed.listening(path))
+            return [handed.delivered(listener, content) for _ in range(2)]
 
     def once():
         """Who was refused is stored after his neighbour: the order is another."""
@@ -141,7 +139,7 @@ def test_lmtp_with_its_line_cut_at_a_commit_stores_the_mail_once(wire, tmp_path)
         assert (sorted(kept), told, list(records)) == (both, 2, ["done"] * 2)
 
     both = ["sales@shop.nl", "support@shop.nl"]
-    assert given() == ([250, 250], [250, 250])
+    assert given() == [[250, 250], [250, 250]]
     count = wire.passed
     once()
     for number, heard in (done := cuts(count)):
