@@ -115,12 +115,10 @@ class Mta(threading.Thread):
         super().__init__(daemon=True)
         self.path = path
         self.queue = Queue()
-        self.refused = 0
 
     def run(self):
         while (given := self.queue.get()) is not None:
             while not self._taken(*given):
-                self.refused += 1
                 sleep(0.05)
             self.queue.task_done()
 
@@ -131,10 +129,6 @@ class Mta(threading.Thread):
                 client.ehlo_or_helo_if_needed()
                 return hand(client, content, recipient) == [250]
         return False
-
-    @property
-    def idle(self):
-        return not self.queue.unfinished_tasks
 
 
 class Load:
@@ -314,7 +308,7 @@ class Load:
             return client.select_folder(folder, readonly=True)[b"EXISTS"]
 
     def counted(self):
-        """`(lost, twice)`: of mails, of their events, and of what a receiver heard."""
+        """`(lost, twice)`: of mails, events, what a receiver heard, and what moved."""
         stored = Counter(Message.objects.values_list("message_id", flat=True))
         told = Event.objects.filter(type="message.received").count()
         heard = {
@@ -323,19 +317,16 @@ class Load:
             # Else its sender died while it spoke.
             if len(body) == int(headers["Content-Length"])
         }
-        moved = self._in("Archief") - self.on_imap if self.imap else 0
-        lost = (
-            sum(not stored[one] for one in self.expected)
-            + max(len(self.expected) - len(heard), 0)
-            + max(-moved, 0)
+        expected = len(self.expected)
+        more = [told - expected, len(heard) - expected]
+        if self.imap:
+            more.append(self._in("Archief") - self.on_imap)
+        lost = sum(not stored[one] for one in self.expected)
+        twice = sum(times - 1 for times in stored.values())
+        return (
+            lost - sum(few for few in more if few < 0),
+            twice + sum(many for many in more if many > 0),
         )
-        twice = (
-            sum(count - 1 for count in stored.values())
-            + (told - len(self.expected))
-            + max(len(heard) - len(self.expected), 0)
-            + max(moved, 0)
-        )
-        return lost, twice
 
     def end(self):
         """Safe to repeat."""
