@@ -34,7 +34,10 @@ SWEEP_SECONDS = 60
 # A source that another process reads is asked for again: that one may be dead, and its
 # lease has an end.
 BUSY_SECONDS = 5
+# A server that is down is left alone for longer than our own database, which says at
+# once whether it is back.
 _LONGEST_PAUSE = 60
+DATABASE_PAUSE = 15
 _STOP_SECONDS = 30
 
 
@@ -97,7 +100,7 @@ class _Listener(threading.Thread):
             except OUT_OF_REACH:
                 log.exception("The database is out of reach")
                 connection.close()
-                self._pause()
+                self._pause(DATABASE_PAUSE)
             except Source.DoesNotExist:
                 break
             except Exception:
@@ -156,8 +159,8 @@ class _Listener(threading.Thread):
         else:
             self._pause()
 
-    def _pause(self) -> None:
+    def _pause(self, most: float = _LONGEST_PAUSE) -> None:
         """With jitter, so that not all come back at once to a server that was down."""
-        longest = min(2.0 ** min(self.failures, 10), _LONGEST_PAUSE)
+        longest = min(2.0 ** min(self.failures, 10), most)
         self.failures += 1
         self.stop.wait(random.uniform(longest / 2, longest))  # noqa: S311 -- no secret

@@ -19,7 +19,13 @@ from threads.arrival import LostClaimError
 from threads.doors import open_door
 from threads.errors import OUT_OF_REACH
 from threads.heartbeat import Heart
-from threads.listening import BUSY_SECONDS, SWEEP_SECONDS, Ingest, Listeners
+from threads.listening import (
+    BUSY_SECONDS,
+    DATABASE_PAUSE,
+    SWEEP_SECONDS,
+    Ingest,
+    Listeners,
+)
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
@@ -29,7 +35,6 @@ log = logging.getLogger(__name__)
 
 # How often the list of sources is read again, so that a new one in the admin counts.
 SOURCES_SECONDS = 5
-_LONGEST_PAUSE = 60
 
 
 def run(
@@ -57,7 +62,7 @@ def run(
             log.exception("The database is out of reach; trying again in %.0f s", pause)
             connection.close()
             stop.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, DATABASE_PAUSE)
     listeners.close()
     try:
         heart.stop()
