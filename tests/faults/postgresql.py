@@ -129,9 +129,9 @@ asyncio.run(main())
 class Away:
     """The tests' server as on another machine, whose cable can be pulled; as root."""
 
-    here, there = "198.18.77.1", "198.18.77.2"
-
     def __init__(self):
+        # Of the net for such things (RFC 2544), and another for each process.
+        here, self.there = (f"198.18.{os.getpid() % 256}.{n}" for n in (1, 2))
         host, port, self.name = whereabouts()
         self.space = f"mailbelly{os.getpid()}"
         self.device = f"mb{os.getpid()}"
@@ -139,7 +139,7 @@ class Away:
         self._ip("netns", "add", self.space)
         self._ip("link", "add", self.device, "type", "veth", "peer", "name", inner)
         self._ip("link", "set", inner, "netns", self.space)
-        self._ip("addr", "add", f"{self.here}/30", "dev", self.device)
+        self._ip("addr", "add", f"{here}/30", "dev", self.device)
         self._ip("link", "set", self.device, "up")
         self.inner = ("-n", self.space, "link", "set", inner)
         address = f"{self.there}/30"
