@@ -29,8 +29,8 @@ from webhooks.wording import Sentence, SentenceError, after
 from webhooks.wording import marked as _
 
 # A child reads mail faster than it is stored: another is worth its start and its memory
-# when more than a batch waits for each, or a mail holds all of them up for so long.
-WAITING_EACH = 50
+# when more waits for each than a pass has ahead, or one mail holds up all so long.
+WAITING_EACH = 100
 HELD_UP_SECONDS = 0.5
 START_SECONDS = 60
 _LONGEST_REASON = 20_000
