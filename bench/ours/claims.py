@@ -8,7 +8,7 @@ Each is rolled back, so that the next one finds the same.
 import json
 import statistics
 import sys
-from time import monotonic, perf_counter, process_time
+from time import monotonic, perf_counter
 from uuid import uuid4
 
 import django
@@ -36,6 +36,6 @@ for number in range(int(sys.argv[1]) + 3):
         transaction.set_rollback(True)
 print(
     json.dumps(
-        {"ms": 1000 * statistics.median(took), "jobs": jobs, "cpu": process_time()}
+        {"ms": 1000 * statistics.median(took), "jobs": jobs, "most": 1000 * max(took)}
     )
 )
