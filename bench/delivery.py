@@ -1,30 +1,21 @@
-"""How fast events go out: G7 and G9 (and G8, G10, G11, G15, memory).
+"""How fast events go out: G7 and G9 (and G8, G10, G11).
 
     python -m bench.delivery [--deliveries N] [--rounds N] [--only G10,G11]
 
 A backlog of events waits for 20 webhooks (2 kB each, PostgreSQL); one drain, which is
 `manage.py deliver --once`, sends it. The peers get as many rows and, for each delivery,
 a task in Redis before their worker starts. Everybody sends to the same receiver, and
-the receiver's clock counts, from the first request to the last. G15 is the claim of a
-round with a hundred thousand deliveries waiting, and how many rows of django-q2's these
-made while a worker was at work and no receiver answered. `memory` is how that of one
-drain grows over 60,000 attempts, extrapolated to a million.
+the receiver's clock counts, from the first request to the last.
 """
 
 import argparse
-import json
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
-
-import psycopg
 
 from bench.databases import PostgreSQL, postgresql
 from bench.goals import Goal, head, turns
@@ -37,15 +28,6 @@ G8 = Goal("G8", "drain, against django-webhook on tuned Celery", 4.3, 6)
 G9 = Goal("G9", "drain, against a bare sender with 16 threads", 0.8, 0.92, unit="%")
 G10 = Goal("G10", "drain, 50 ms receiver, of threads / latency", 0.85, 0.95, unit="%")
 G11 = Goal("G11", "to the others while one webhook hangs", 0.85, 0.95, unit="%")
-G15 = Goal(
-    "G15", "claim of a round, 100,000 waiting against 1,000", 1.2, 1.1, at_most=True
-)
-QUEUE = Goal(
-    "G15", "rows of django-q2 with so many waiting", 20, 10, at_most=True, unit="rows"
-)
-MEMORY = Goal(
-    "memory", "of a drain, added by a million attempts", 64, 16, at_most=True, unit="MB"
-)
 OURS = "drain"
 AGAINST = {
     "G7": "celery",
@@ -55,9 +37,6 @@ AGAINST = {
 }
 WEBHOOKS = 20
 SENDERS = 32
-FEW, MANY = 1_000, 100_000
-CLAIMS = 200
-ATTEMPTS = 60_000
 PATIENCE_SECONDS = 600
 
 
@@ -166,101 +145,10 @@ def bare(deliveries: int) -> float:
         return rate(port, "ok", deliveries, process)
 
 
-def grown(databases: PostgreSQL) -> tuple[float, str]:
-    """MB that a million attempts would add, by the slope of what so many did."""
-    site = MailBelly(databases.create("steady"))
-    site.manage("migrate", "--verbosity", "0")
-    seen: list[tuple[int, float]] = []
-    with receiver() as port:
-        site.script("backlog", str(ATTEMPTS // WEBHOOKS), *urls(port, "ok"))
-        process = site.start("deliver", "--once")
-        while process.poll() is None:
-            count = came(port).get("ok", (0, 0.0, 0.0))[0]
-            # What it makes once, it has made by then.
-            if ATTEMPTS // 6 < count < ATTEMPTS:
-                seen.append((count, resident(process.pid)))
-            sleep(0.25)
-    slope, _at = statistics.linear_regression(*zip(*seen, strict=True))
-    first, last = seen[0], seen[-1]
-    return 1_000_000 * slope, (
-        f"{first[1]:.1f} MB after {first[0]:,}, {last[1]:.1f} MB after {last[0]:,};"
-        " extrapolated"
-    )
-
-
-def resident(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-class Waiting:
-    """Databases in which few and many deliveries wait."""
-
-    def __init__(self, databases: PostgreSQL) -> None:
-        self.databases = databases
-        MailBelly(databases.create("waiting")).manage("migrate", "--verbosity", "0")
-        self.few, _rows = self._made("few", FEW)
-        self.many, self.rows = self._made("many", MANY)
-
-    def _made(self, name: str, count: int) -> tuple[MailBelly, int]:
-        """And the most rows that django-q2 had meanwhile, beside a worker."""
-        url = self.databases.create(name, template="waiting")
-        site = MailBelly(url)
-        with receiver() as port, psycopg.connect(url, autocommit=True) as watching:
-            worker = site.start("worker")
-            filling = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "bench.ours.backlog"),
-                    str(count // WEBHOOKS),
-                    *urls(port, "hang"),
-                ],
-                env=site.environment,
-                cwd=ROOT,
-            )
-            most = 0
-            while filling.poll() is None:
-                counted = watching.execute("SELECT COUNT(*) FROM django_q_ormq")
-                (rows,) = counted.fetchone() or (0,)
-                most = max(most, rows)
-                sleep(0.05)
-            worker.terminate()
-            worker.wait(60)
-            watching.execute(
-                "UPDATE webhooks_delivery SET state = 'pending', token = NULL,"
-                " claimed_until = NULL, next_at = now()"
-            )
-            watching.execute(
-                "UPDATE webhooks_webhook SET failing_since = NULL, breaker_until = NULL"
-            )
-        return site, most
-
-    @staticmethod
-    def milliseconds(site: MailBelly) -> float:
-        found: dict[str, float] = json.loads(site.script("claims", str(CLAIMS)))
-        return found["ms"]
-
-
 def measure(folder: Path, deliveries: int, rounds: int, wanted: set[str]) -> None:
     count = deliveries // WEBHOOKS * WEBHOOKS
     head(f"{count} deliveries to {WEBHOOKS} webhooks, deliveries/s")
     with postgresql() as databases:
-        if "G15" in wanted:
-            waiting = Waiting(databases)
-            names = {f"{MANY:,}": waiting.many, f"{FEW:,}": waiting.few}
-            claims = turns(
-                rounds,
-                {
-                    name: partial(waiting.milliseconds, site)
-                    for name, site in names.items()
-                },
-            )
-            many, few = claims.values()
-            G15.report(many.median / few.median, f"{many} against {few} ms")
-            QUEUE.report(waiting.rows, "the most, while they were made")
-        if "memory" in wanted:
-            MEMORY.report(*grown(databases))
-        if not wanted - {"G15", "memory"}:
-            return
         drain = Drain(databases, count)
         measures: dict[str, Callable[[], float]] = {OURS: drain.rate}
         for goal in (G7, G8):
