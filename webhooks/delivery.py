@@ -185,6 +185,18 @@ class _Drain:
                 self.prompt.discard(job.webhook_pk)
         return Counter(job.lane for job in self.senders.flying.values())
 
+    def _busy(self) -> set[int]:
+        """Webhooks that may have no more at once; who is not known yet, one."""
+        flying = self.senders.flying.values()
+        most = {
+            job.webhook_pk: job.target.max_in_flight
+            if job.webhook_pk in self.prompt or job.webhook_pk in self.slow
+            else 1
+            for job in flying
+        }
+        counted = Counter(job.webhook_pk for job in flying)
+        return {pk for pk, count in counted.items() if count >= most[pk]}
+
     def _claim_is_due(self) -> bool:
         return monotonic() - self.claimed_at >= CLAIM_SECONDS
 
@@ -201,6 +213,7 @@ class _Drain:
             failing=max(FAILING_SENDERS - lanes[Lane.FAILING], 0),
             prompt=self.prompt,
             slow=self.slow,
+            busy=self._busy(),
         )
         self.claimed_at = monotonic()
         token = uuid4()
