@@ -27,7 +27,8 @@ test: $(VENV)/dev.stamp lint
 # Longer than anybody waits for each day: some hundred processes killed at random, on
 # both databases. The seeds are printed; FAULT_SEED= repeats one.
 KILLS ?= 240
-FAULTS := $(PY) -m pytest -q -s tests/faults/test_random_kills.py
+FAULTS := $(PY) -m pytest -q -s tests/faults/test_random_kills.py \
+  tests/faults/test_random_deliveries.py
 faults: $(VENV)/dev.stamp
 	FAULT_KILLS=$(KILLS) $(FAULTS)
 	FAULT_KILLS=$(KILLS) $(PY) tests/postgres.py $(FAULTS)

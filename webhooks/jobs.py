@@ -39,6 +39,7 @@ class Target:
 
     url: str
     timeout: int
+    max_in_flight: int
     is_failing: bool
     is_active: bool
     mailboxes: list[str]
@@ -151,7 +152,7 @@ WHERE d.state = 'claimed' AND d.token = %s
 ORDER BY d.next_at, d.id
 """
 _TARGETS = """
-SELECT w.id, w.url, w.timeout, w.failing_since IS NOT NULL,
+SELECT w.id, w.url, w.timeout, w.max_in_flight, w.failing_since IS NOT NULL,
     w.state = 'active' AND w.deleted_at IS NULL, w.mailboxes, w.domains,
     w.headers, w.basic_auth, s.value
 FROM webhooks_webhook w
@@ -181,10 +182,11 @@ class Targets:
         known = self._opened.get(pk)
         if known is not None and known[0] == version:
             return known[1]
-        url, timeout, is_failing, is_active, mailboxes, domains, *sealed = version
+        url, timeout, most, is_failing, is_active, mailboxes, domains, *sealed = version
         target = Target(
             url=url,
             timeout=timeout,
+            max_in_flight=most,
             is_failing=bool(is_failing),
             is_active=bool(is_active),
             mailboxes=json.loads(mailboxes),

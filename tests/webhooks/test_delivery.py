@@ -9,7 +9,13 @@ from time import monotonic
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    connection,
+    transaction,
+)
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
@@ -18,7 +24,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from tests.processes import eventually
 from tests.receivers import receiving
-from webhooks import outbox, replays, results, subscriptions
+from webhooks import dialect, outbox, replays, results, subscriptions
 from webhooks.claims import Rooms, claim, oldest_due, recover
 from webhooks.delivery import drain
 from webhooks.jobs import Result, Targets, load
@@ -553,6 +559,37 @@ def test_a_lease_too_short_for_a_send_goes_back_unsent(webhook, publish):
             )
         assert receiver.requests == []
     assert states() == {"pending": 1}
+
+
+def test_who_freezes_within_a_transaction_keeps_nobody(webhook, publish):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one lock, and one machine.")
+    frozen, thawed = threading.Event(), threading.Event()
+
+    def freeze():
+        dialect.free_locks_after(1)
+        try:
+            with transaction.atomic():
+                list(Webhook.objects.select_for_update())
+                frozen.set()
+                thawed.wait(20)
+        except (DatabaseError, InterfaceError):
+            pass  # the server has ended its session
+        finally:
+            connection.close()
+
+    with receiving() as receiver:
+        webhook(receiver.url)
+        publish()
+        thread = threading.Thread(target=freeze)
+        thread.start()
+        frozen.wait(20)
+        begun = monotonic()
+        run()
+        assert monotonic() - begun < 10
+        assert len(receiver.requests) == 1
+        thawed.set()
+        thread.join()
 
 
 def test_many_claimers_take_each_delivery_once_and_keep_the_cap(webhook, publish):
