@@ -104,11 +104,13 @@ ASKING = {
     "create_api_key": ["crm"],
     "create_mailbox": ["support@shop.nl"],
     "deliver": ["--once"],
+    "doctor": ["--quick"],
     "explain": ["cmm1k0v2h3q8w5n1x7z4p6r0t"],
     "fsck": [],
     "ingest": [],
     "quarantine": ["list"],
     "reparse": [],
+    "rotate_encryption_keys": [],
     "sample": ["--remove"],
     "setup": ["--admin", "a@shop.nl"],
 }

@@ -60,16 +60,16 @@ class Pulse:
 
 def items(user: User, pulse: Pulse) -> list[Item]:
     return [
-        *_worker(user, pulse),
-        *_sources(user),
-        *_webhooks(user),
-        *_replies(user),
-        *_quarantine(user),
+        *worker(user, pulse),
+        *sources(user),
+        *webhooks(user),
+        *replies(user),
+        *quarantine(user),
         *_threads(user),
     ]
 
 
-def _worker(user: User, pulse: Pulse) -> Iterator[Item]:
+def worker(user: User, pulse: Pulse) -> Iterator[Item]:
     now = timezone.now()
     link = reverse("system") if user.has_perm("webhooks.view_heartbeat") else ""
     if pulse.worker_at is None or now - pulse.worker_at > _WORKER_SILENT:
@@ -95,7 +95,7 @@ def _worker(user: User, pulse: Pulse) -> Iterator[Item]:
         )
 
 
-def _sources(user: User) -> Iterator[Item]:
+def sources(user: User) -> Iterator[Item]:
     limit = Now() - _SOURCE_SILENT
     silent = Q(last_pass_at__lt=limit) | Q(last_pass_at=None, created_at__lt=limit)
     troubled = Source.objects.filter(silent | ~Q(last_error=""), active=True)
@@ -118,7 +118,7 @@ def _sources(user: User) -> Iterator[Item]:
         )
 
 
-def _webhooks(user: User) -> Iterator[Item]:
+def webhooks(user: User) -> Iterator[Item]:
     troubled = list(
         Webhook.objects.present()
         .filter(
@@ -174,7 +174,7 @@ def _stuck(webhooks: list[Webhook]) -> dict[int, list[str]]:
     return said
 
 
-def _replies(user: User) -> Iterator[Item]:
+def replies(user: User) -> Iterator[Item]:
     """Of threads that somebody still works on: closing one says it is dealt with."""
     troubled = (
         Message.objects.filter(
@@ -208,7 +208,7 @@ def _replies(user: User) -> Iterator[Item]:
         )
 
 
-def _quarantine(user: User) -> Iterator[Item]:
+def quarantine(user: User) -> Iterator[Item]:
     count = IngestRecord.objects.filter(state=IngestRecord.State.QUARANTINED).count()
     if count:
         yield Item(
