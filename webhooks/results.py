@@ -25,7 +25,11 @@ from webhooks.wording import kept
 # before: at once, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
 RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 _GONE = 410
-_THROTTLED = frozenset({429, 503})
+_TOO_MANY = 429
+_THROTTLED = frozenset({_TOO_MANY, 503})
+# For a 429 that does not say how long. A 503 that does not is a failure as any other:
+# proxies answer so for a receiver that is gone, and nobody would ever be told.
+_PAUSE_SECONDS = 60.0
 
 State = Delivery.State
 
@@ -158,7 +162,8 @@ class Result:
         """Seconds that the receiver asked us to stay away."""
         if self.outcome is None or self.outcome.status not in _THROTTLED:
             return None
-        return self.outcome.retry_after
+        unsaid = _PAUSE_SECONDS if self.outcome.status == _TOO_MANY else None
+        return self.outcome.retry_after or unsaid
 
 
 def next_delay(tries: int, retry_after: float | None) -> float | None:

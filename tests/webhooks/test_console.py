@@ -15,8 +15,9 @@ from threads.models import User
 from webhooks import delivery, outbox, record, subscriptions
 from webhooks.catalogue import TEST
 from webhooks.claims import recover
+from webhooks.health import GONE
 from webhooks.leases import in_seconds
-from webhooks.models import Delivery, Event, Replay
+from webhooks.models import Delivery, Event, Replay, Webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,3 +156,44 @@ def test_what_a_narrowed_webhook_may_not_hear_is_not_sent_again_by_hand(
     answer = api.post(f"/api/v1/deliveries/{one.public_id}/replay")
     assert (answer.status_code, answer.json()["code"]) == (409, "webhook_narrowed")
     assert Delivery.objects.count() == 1
+
+
+def test_every_page_says_which_webhooks_have_been_failing_for_an_hour(site, webhook):
+    page = "/admin/threads/thread/"
+    hook = webhook("https://hooks.nl/in?token=geheim")
+
+    def said(path=page):
+        return site.get(path).content.decode()
+
+    Webhook.objects.update(failing_since=in_seconds(-600))
+    assert "webhook-banner" not in said()
+    Webhook.objects.update(failing_since=in_seconds(-3 * 3600))
+    assert "Webhook hooks.nl has been failing for 3\xa0hours" in said()
+    assert f'href="/admin/webhooks/webhook/{hook.pk}/change/"' in said()
+    assert "geheim" not in said()
+    # There it stands among what needs a person; and nobody has logged in yet here.
+    assert "webhook-banner" not in said("/admin/")
+    other = webhook("https://other.nl/")
+    Webhook.objects.filter(pk=other.pk).update(state="off", state_reason=GONE)
+    assert "2 webhooks fail or were switched off." in said()
+    Webhook.objects.filter(pk=hook.pk).update(failing_since=None)
+    assert "Webhook other.nl has been switched off" in said()
+    # By hand, whoever did it knows.
+    Webhook.objects.filter(pk=other.pk).update(state_reason="")
+    assert "webhook-banner" not in said()
+    Webhook.objects.update(failing_since=in_seconds(-9999))
+    User.objects.update(is_superuser=False)
+    assert "webhook-banner" not in said("/admin/account/")
+    site.logout()
+    assert "webhook-banner" not in said("/admin/login/")
+
+
+def test_the_numbers_of_metrics_are_one_request_beside_the_dashboard(
+    site, webhook, publish
+):
+    publish(1)
+    said = site.get("/admin/system/delivery/").content.decode()
+    assert said.startswith("<dl")
+    assert "last drain" in said
+    User.objects.update(is_superuser=False)
+    assert site.get("/admin/system/delivery/").status_code == 403

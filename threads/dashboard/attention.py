@@ -120,12 +120,9 @@ def sources(user: User) -> Iterator[Item]:
 
 def webhooks(user: User) -> Iterator[Item]:
     troubled = list(
-        Webhook.objects.present()
-        .filter(
-            ~Q(failing_since=None) | Q(state=Webhook.State.OFF) & ~Q(state_reason="")
-        )
-        .order_by("failing_since", "pk")
-        .only("url", "failing_since", "state", "state_reason")[:_LISTED]
+        Webhook.objects.troubled().only(
+            "url", "failing_since", "state", "state_reason"
+        )[:_LISTED]
     )
     stuck = _stuck(troubled) if troubled else {}
     for webhook in troubled:
