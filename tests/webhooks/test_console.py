@@ -17,7 +17,9 @@ from webhooks.catalogue import TEST
 from webhooks.claims import recover
 from webhooks.health import GONE
 from webhooks.leases import in_seconds
-from webhooks.models import Delivery, Event, Replay, Webhook
+from webhooks.models import Delivery, Event, Replay, Retention, Webhook
+from webhooks.models.retention import days_kept
+from webhooks.retention import prune
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -197,3 +199,29 @@ def test_the_numbers_of_metrics_are_one_request_beside_the_dashboard(
     assert "last drain" in said
     User.objects.update(is_superuser=False)
     assert site.get("/admin/system/delivery/").status_code == 403
+
+
+def test_the_retention_is_set_on_the_site_and_counts_at_once(site, publish, settings):
+    publish(1)
+    Event.objects.update(created_at=in_seconds(-10 * 86_400))
+    Delivery.objects.update(
+        state="succeeded", created_at=in_seconds(-10 * 86_400), finished_at=Now()
+    )
+    assert prune(1) == 0
+    page = site.get("/admin/webhooks/retention/", follow=True)
+    assert page.redirect_chain[-1][0] == "/admin/webhooks/retention/add/"
+    assert 'value="30"' in page.content.decode()
+    short = site.post("/admin/webhooks/retention/add/", {"days": 6})
+    assert "greater than or equal to 7" in short.content.decode()
+    site.post("/admin/webhooks/retention/add/", {"days": 8})
+    assert prune(1) == 1
+    page = site.get("/admin/webhooks/retention/", follow=True)
+    assert page.redirect_chain[-1][0].endswith("/change/")
+    site.post(page.redirect_chain[-1][0], {"days": 99})
+    assert days_kept() == 99
+    # A second row would be one too many.
+    again = site.post("/admin/webhooks/retention/add/", {"days": 50})
+    assert again.url == page.redirect_chain[-1][0]
+    assert days_kept() == 99
+    Retention.objects.all().delete()
+    assert days_kept() == settings.RETENTION_DAYS
