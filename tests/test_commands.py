@@ -105,6 +105,7 @@ ASKING = {
     "create_mailbox": ["support@shop.nl"],
     "deliver": ["--once"],
     "doctor": ["--quick"],
+    "erase": ["klant@bedrijf.nl", "--dry-run"],
     "explain": ["cmm1k0v2h3q8w5n1x7z4p6r0t"],
     "fsck": [],
     "ingest": [],

@@ -84,11 +84,13 @@ def _sequences_are_whole() -> Iterator[str]:
 
 
 def _threads_count_their_messages() -> Iterator[str]:
-    wrong = Thread.objects.annotate(
-        real=Count("messages"), newest=Max("messages__pk")
-    ).exclude(
-        Q(message_count=F("real"))
-        & (Q(last_message=F("newest")) | Q(last_message=None, newest=None))
+    wrong = (
+        Thread.objects.filter(deleted_at=None)
+        .annotate(real=Count("messages"), newest=Max("messages__pk"))
+        .exclude(
+            Q(message_count=F("real"))
+            & (Q(last_message=F("newest")) | Q(last_message=None, newest=None))
+        )
     )
     for thread in wrong[:_SHOWN]:
         yield f"thread {thread.public_id} miscounts its messages"

@@ -78,14 +78,18 @@ def change(
     """
     thread = locked(thread_pk)
     if if_match is not None and etag(thread) not in if_match:
-        raise RefusedError(
-            "version_mismatch",
-            _("The thread has changed since you read it."),
-            fix=_("Read it again and repeat the change with its new ETag."),
-        )
+        raise version_mismatch()
     if events := apply(thread, changes, actor):
         publish(events)
     return thread
+
+
+def version_mismatch() -> RefusedError:
+    return RefusedError(
+        "version_mismatch",
+        _("The thread has changed since you read it."),
+        fix=_("Read it again and repeat the change with its new ETag."),
+    )
 
 
 def wake(limit: int = 200) -> int:

@@ -188,7 +188,8 @@ def _accept(
     recipients = _recipients(thread, wanted, answered, house)
     parent = (
         answered
-        or Message.objects.filter(thread=thread)
+        or Message.objects.kept()
+        .filter(thread=thread)
         .exclude(status=Message.Status.DRAFT)
         .order_by("-id")
         .first()

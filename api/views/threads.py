@@ -15,7 +15,7 @@ from api.pagination import Place, page
 from api.parameters import Parameters, moment
 from api.scopes import require
 from api.views.base import View, described
-from threads import lifecycle, outbound
+from threads import erasing, lifecycle, outbound
 from threads.actors import Actor
 from threads.mail.compose import Enclosure
 from threads.models import Mailbox, Message, Thread, User
@@ -120,7 +120,11 @@ class ThreadList(View):
 
 
 class ThreadDetail(View):
-    scopes: ClassVar = {"GET": "threads:read", "PATCH": "threads:write"}
+    scopes: ClassVar = {
+        "GET": "threads:read",
+        "PATCH": "threads:write",
+        "DELETE": "threads:write",
+    }
 
     @described("ThreadWithMessages")
     def get(self, request: Request, thread_id: str) -> HttpResponse:
@@ -129,7 +133,7 @@ class ThreadDetail(View):
         thread = visible(self.key, thread_id)
         newest = page(
             Place(f"/api/v1/threads/{thread.public_id}/messages"),
-            Message.objects.with_relations().filter(thread=thread),
+            Message.objects.kept().with_relations().filter(thread=thread),
             "pk",
             LIST_LIMIT,
             message_json,
@@ -163,6 +167,16 @@ class ThreadDetail(View):
         fresh = visible(self.key, thread.public_id)
         return Response(thread_json(fresh), headers={"ETag": etag(fresh)})
 
+    @described(status=204)
+    def delete(self, request: Request, thread_id: str) -> Response:
+        """Erase a thread and all that was said in it, for good."""
+        Parameters(request, ())
+        thread = visible(self.key, thread_id)
+        erasing.delete_thread(
+            thread.pk, actor=actor(self.key), if_match=demanded(request)
+        )
+        return Response(status=204)
+
 
 class ThreadMessages(View):
     scopes: ClassVar = {"GET": "threads:read"}
@@ -172,7 +186,7 @@ class ThreadMessages(View):
         """List a thread's messages, newest first."""
         asked = Parameters(request, ("limit", "cursor"))
         thread = visible(self.key, thread_id)
-        messages = Message.objects.with_relations().filter(thread=thread)
+        messages = Message.objects.kept().with_relations().filter(thread=thread)
         return Response(
             page(Place.of(request), messages, "pk", asked.limit(), message_json)
         )
