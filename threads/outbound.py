@@ -50,6 +50,8 @@ from webhooks.outbox import publish
 
 SEND_DUE = "threads.tasks.send_due"
 RECIPIENT_LIMIT = 50
+# TLS from the first byte (RFC 8314).
+_TLS_PORT = 465
 ATTACHMENT_LIMIT = 20
 # In base64 a third more: many servers take no mail over 25 MB.
 ATTACHMENT_BYTES = 17_000_000
@@ -125,10 +127,14 @@ def smtp_settings(message_or_thread: Message | Thread) -> dict[str, Any]:
 
 
 def smtp_settings_of(mailbox: Mailbox) -> dict[str, Any]:
-    """Its own server, else the installation's; empty when there is none."""
+    """Its own server, else the installation's; empty when there is none.
+
+    In clear only where `tls` says "none": without a word it is STARTTLS, or no mail.
+    """
     own: dict[str, Any] = mailbox.smtp or {}
     if own.get("host"):
-        return own
+        implicit = "ssl" if own.get("port") == _TLS_PORT else "starttls"
+        return {**own, "tls": own.get("tls") or implicit}
     if not settings.EMAIL_HOST:
         return {}
     return {

@@ -170,7 +170,7 @@ def test_webhooks_quarantine_and_what_was_left_are_told(healthy, doctor, source)
         IngestRecord.objects.create(source=source, ref=state, size=1, state=state)
     troubles, _fine, _said = doctor("--quick")
     assert "hooks.nl has been failing" in troubles["webhooks"]["text"]
-    assert "1 mails are" in troubles["left at the source"]["text"]
+    assert "support@shop.nl: 2 mails are" in troubles["left at the source"]["text"]
 
 
 def test_a_broken_law_is_an_error(healthy, doctor, source):

@@ -96,7 +96,7 @@ def _change(name: str, said: JSON) -> str:
         moment = parse_datetime(new) if new else None
         if moment is None:
             return _("Awake again")
-        until = date_format(localtime(moment), "d-m-Y H:i")
+        until = date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
         return _("Snoozed until %(moment)s") % {"moment": until}
     if name == "subject":
         return _("Subject: %(new)s") % {"new": new}

@@ -14,7 +14,6 @@ from threads.probes import try_smtp, try_source
 from threads.sources.maildir import shown
 
 _LISTED = 5
-_UNREAD = (IngestRecord.State.OVERSIZE, IngestRecord.State.UNFETCHABLE)
 
 
 def sources() -> Iterator[Finding]:
@@ -78,16 +77,16 @@ def own_mail() -> Iterator[Finding]:
 
 def left_unread() -> Iterator[Finding]:
     """What stays at the source: too large, or not to be had."""
-    for state in _UNREAD:
-        rows = IngestRecord.objects.filter(state=state, source__active=True)
-        count = rows.count()
-        if count:
-            label = "too large" if state == "oversize" else "not to be fetched"
-            yield warning(
-                "left at the source",
-                f"{count} mails are {label}.",
-                "The page of the source lists them, with what to do.",
-            )
+    left = IngestRecord.objects.left().filter(source__active=True)
+    found = left.order_by().values_list("source__mailbox__address", "source")
+    for address, source in found.distinct():
+        count = left.filter(source=source).count()
+        yield warning(
+            "left at the source",
+            f"{address}: {count} mails are too large, or could not be fetched.",
+            f"{settings.PUBLIC_URL}/admin/threads/source/{source}/change/ lists them,"
+            " with what to do.",
+        )
 
 
 def _source(source: Source) -> Iterator[Finding]:

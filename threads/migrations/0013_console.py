@@ -20,4 +20,8 @@ class Migration(migrations.Migration):
             name='deleted_at',
             field=models.DateTimeField(editable=False, null=True),
         ),
+        migrations.AddIndex(
+            model_name='ingestrecord',
+            index=models.Index(condition=models.Q(('state', 'oversize'), ('state', 'unfetchable'), _connector='OR'), fields=['source', '-id'], name='ingest_record_left'),
+        ),
     ]
