@@ -68,6 +68,7 @@ class Reply:
     bcc: Sequence[str] = ()
     reply_all: bool = False
     close: bool = False
+    assignee: User | lifecycle.Unset | None = lifecycle.UNSET
     attachments: Sequence[Enclosure] = ()
 
 
@@ -93,10 +94,9 @@ def reply(
             return sent
         stored_only = _refuse_what_cannot_be_sent(thread)
         message = _accept(thread, wanted, actor, author, via=via, once=once)
-        events = []
-        if wanted.close:
-            closed = lifecycle.Changes(status=Thread.Status.CLOSED)
-            events = lifecycle.apply(thread, closed, actor)
+        closed = Thread.Status.CLOSED if wanted.close else lifecycle.UNSET
+        changes = lifecycle.Changes(status=closed, assignee=wanted.assignee)
+        events = lifecycle.apply(thread, changes, actor)
         if stored_only:
             message.status = Message.Status.STORED
             message.next_at = None
@@ -108,6 +108,22 @@ def reply(
     if stored_only:
         _write_to_outbox(message)
     return message
+
+
+@transaction.atomic
+def preview(thread_pk: int, wanted: Reply, *, actor: Actor) -> bytes:
+    """The mail that such a reply would be, to the byte but for its id and its date.
+
+    Nothing is kept. Raises `RefusedError` as `reply` does, but for want of a server.
+    """
+    thread = lifecycle.locked(thread_pk)
+    _refuse_spam(thread)
+    message = _accept(thread, wanted, actor, None, via=Message.Via.API, once="")
+    if message.original is None:  # `_accept` has made it
+        raise TypeError(message)
+    frozen = bytes(message.original.content)
+    transaction.set_rollback(True)
+    return frozen
 
 
 def outsiders(thread: Thread, wanted: Reply) -> list[str]:
@@ -152,12 +168,7 @@ def smtp_settings_of(mailbox: Mailbox) -> dict[str, Any]:
 
 def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
     """True when the mail will only be written to a file (the try-out)."""
-    if thread.status == Thread.Status.SPAM:
-        raise RefusedError(
-            "thread_is_spam",
-            _("The thread is marked as spam; its sender gets no answer."),
-            fix=_("Set its status to open first."),
-        )
+    _refuse_spam(thread)
     if smtp_settings(thread):
         return False
     if settings.DEBUG:
@@ -169,6 +180,15 @@ def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
             "Set SMTP on the mailbox in the admin, or EMAIL_HOST in the environment."
         ),
     )
+
+
+def _refuse_spam(thread: Thread) -> None:
+    if thread.status == Thread.Status.SPAM:
+        raise RefusedError(
+            "thread_is_spam",
+            _("The thread is marked as spam; its sender gets no answer."),
+            fix=_("Set its status to open first."),
+        )
 
 
 def _accepted_before(thread: Thread, once: str) -> Message | None:

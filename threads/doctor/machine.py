@@ -17,6 +17,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from threads.doctor.finding import Finding, error, ok, warning
+from threads.health import LEAST_FREE, LEAST_SHARE, is_low
 from threads.models import Message
 from webhooks.encryption import secrets
 from webhooks.leases import clock
@@ -24,8 +25,6 @@ from webhooks.management.base import not_migrated, out_of_reach
 
 _GROWTH_DAYS = 7
 _LEAST_DAYS = 30
-_LEAST_FREE = 1 << 30
-_LEAST_SHARE = 0.05
 # Receivers refuse a webhook that seems five minutes old.
 _CLOCK_SECONDS = 5
 _CLOCK_MOST_SECONDS = 120
@@ -118,15 +117,16 @@ def disk(*, reachable: bool) -> Iterator[Finding]:
     folder = Path(settings.DATA_DIR)
     if connection.vendor == "sqlite":
         folder = Path(str(connection.settings_dict["NAME"])).parent
+    low = is_low(folder)
     while not folder.exists():
         folder = folder.parent
     usage = disk_usage(folder)
     free = f"{_bytes(usage.free)} free of {_bytes(usage.total)}"
     mend = "Make room: when a commit fails, mail waits at its source."
     text = f"{folder}: {free}"
-    if usage.free < min(_LEAST_FREE, usage.total * _LEAST_SHARE):
+    if usage.free < min(LEAST_FREE, usage.total * LEAST_SHARE):
         yield error(about, text, mend)
-    elif usage.free < max(_LEAST_FREE, usage.total * _LEAST_SHARE):
+    elif low:
         yield warning(about, text, mend)
     else:
         yield ok(about, text)
