@@ -145,10 +145,13 @@ def candidates(
     ids = {card.message_id for card in cards} - {""}
     ids.update(reference for card in cards for reference in card.references)
     keys = {key for card in cards for key in card.keys}
-    which = Q(message_id__among=ids) | Q(dedupe_key__among=list(dedupe_keys))
-    if keys:
-        which |= Q(token_key__among=keys)
-    named = list(Message.objects.filter(which, mailbox=mailbox).values(*_COLUMNS))
+    # No OR: for that SQLite reads all of the mailbox.
+    mine = Message.objects.filter(mailbox=mailbox).order_by().values(*_COLUMNS)
+    named = mine.filter(message_id__among=ids).union(
+        mine.filter(dedupe_key__among=list(dedupe_keys)),
+        *([mine.filter(token_key__among=keys)] if keys else []),
+        all=True,
+    )
     citing = list(
         Reference.objects.filter(
             Q(message__direction=Message.Direction.INBOUND)

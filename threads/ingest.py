@@ -39,6 +39,8 @@ from webhooks.wording import Sentence
 from webhooks.wording import marked as _
 
 BATCH_MAILS = 50
+# So many known mails after a new one, and it waits for no more company.
+LULL = 200
 BATCH_BYTES = 32 * 1024 * 1024
 LONE_DEATHS = 3
 UNFETCHABLE_TOLD = 3
@@ -142,11 +144,22 @@ def hand_over(
     return tally
 
 
-def batches(arrived: Iterator[ledger.Arrived]) -> Iterator[list[ledger.Arrived]]:
-    """Up to fifty mails, and not much more than 32 MiB in memory."""
+def batches(
+    arrived: Iterator[ledger.Arrived | None],
+) -> Iterator[list[ledger.Arrived]]:
+    """Up to fifty mails, and not much more than 32 MiB in memory.
+
+    None is a lull: what has come goes on its way, and an empty batch says so.
+    """
     batch: list[ledger.Arrived] = []
     size = 0
     for mail in arrived:
+        if mail is None:
+            if batch:
+                yield batch
+            yield []
+            batch, size = [], 0
+            continue
         batch.append(mail)
         size += len(mail.content)
         if len(batch) >= BATCH_MAILS or size >= BATCH_BYTES:
@@ -217,9 +230,10 @@ class _Pass:
         ahead: deque[list[_InHand]] = deque()
         complete = True
         for batch in batches(self._arrived()):
-            ahead.append(self._enter(batch))
+            if batch:
+                ahead.append(self._enter(batch))
             # The children parse this one while the one before it is stored.
-            if len(ahead) > 1:
+            while len(ahead) > bool(batch):
                 self._store_parsed(ahead.popleft())
             if self.options.stopped():
                 complete = False
@@ -369,17 +383,26 @@ class _Pass:
 
     # --- The source -----------------------------------------------------------------
 
-    def _arrived(self) -> Iterator[ledger.Arrived]:
-        """What is new; the known, unreadable and too big are dealt with on the way."""
+    def _arrived(self) -> Iterator[ledger.Arrived | None]:
+        """What is new; the known, unreadable and too big are dealt with on the way.
+
+        Where all is known for long it says so, with None: a new mail does not wait
+        until a hundred thousand old ones were looked up.
+        """
         limit, since = self.options.limit, self.options.since
+        quiet = 0
         for found in ledger.compare(self.source, self.door, limit=limit, since=since):
             self.lease.keep()
             match found:
                 case ledger.Older():
                     self.tally.skipped["older"] += 1
                 case ledger.Arrived():
+                    quiet = 0
                     yield found
                 case ledger.Known(copy=copy, state=state, ref=ref):
+                    quiet += 1
+                    if quiet == LULL:
+                        yield None
                     if state == IngestRecord.State.SEEN:
                         self.places[ref] = copy
                     self._known(copy, state)
