@@ -29,7 +29,7 @@ test: $(VENV)/dev.stamp lint
 # line for each says what came of it. Seeds are printed; FAULT_SEED= repeats one.
 KILLS ?= 240
 FAULTS := $(PY) -m pytest -q -s tests/threads/test_postfix.py \
-  $(addprefix tests/faults/test_,random_kills.py every_step.py handed_over.py \
+  $(addprefix tests/faults/test_,random_kills.py random_deliveries.py every_step.py handed_over.py \
   cut_commits.py database_gone.py surroundings.py writers.py)
 faults: $(VENV)/dev.stamp
 	FAULT_KILLS=$(KILLS) $(FAULTS)

@@ -129,6 +129,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "webhooks.admin.banner.banner",
             ]
         },
     }
@@ -242,6 +243,13 @@ Q_CLUSTER = {
     "guard_cycle": 0.5,
     "recycle": 500,
 }
+# Elsewhere than in our database; what it loses, the sweep finds.
+REDIS_URL = env.text("REDIS_URL", "")
+if REDIS_URL:
+    # A server that hangs must not hold up who rings.
+    _limits = "socket_connect_timeout=2&socket_timeout=5"
+    _joint = "&" if "?" in REDIS_URL else "?"
+    Q_CLUSTER |= {"orm": None, "redis": f"{REDIS_URL}{_joint}{_limits}"}
 
 # --- The front desk -------------------------------------------------------------
 

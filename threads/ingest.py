@@ -350,6 +350,7 @@ class _Pass:
             if not patient and all(job.late(LATE_SECONDS) for job in open_):
                 return
             wait([job.done for job in open_], timeout=LATE_SECONDS / 4)
+            self.parsers.relieve()
             self.lease.keep()
 
     def _incoming(self, record: IngestRecord, job: Job) -> Incoming | None:

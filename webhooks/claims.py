@@ -43,11 +43,18 @@ SELECT (
     WHERE d.webhook_id = w.id AND d.state = 'pending' ORDER BY d.next_at LIMIT 1
 )
 """
+# Who has no room may not take the place of somebody who has; what counts is counted
+# below, when it is locked.
 _SERVABLE = f"""
 SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL {_DUE}
+    AND NOT {{busy}} AND (w.failing_since IS NULL OR %s)
+    AND w.max_in_flight > (
+        SELECT COUNT(*) FROM webhooks_delivery c
+        WHERE c.webhook_id = w.id AND c.state = 'claimed' AND c.claimed_until > {{then}}
+    )
 ORDER BY w.last_claim_at NULLS FIRST, w.id
 LIMIT %s {{locked}}
-"""
+"""  # noqa: S608 -- our own text
 # Looked at is served, too: who is at his cap may not stand in front for ever.
 _SERVED = """
 UPDATE webhooks_webhook SET last_claim_at = {now} WHERE {among}
@@ -126,6 +133,8 @@ class Rooms:
     failing: int
     prompt: Collection[int] | None = None
     slow: Collection[int] = ()
+    # Known to have no room of their own.
+    busy: Collection[int] = ()
 
 
 @transaction.atomic
@@ -137,10 +146,11 @@ def claim(token: UUID, rooms: Rooms) -> int:
     """
     now = dialect.now()
     locked = dialect.locked("w", skip=True)
+    servable = _SERVABLE.format(then=now, busy=dialect.among("w.id"), locked=locked)
     webhooks = [
         Servable(*row)
         for row in dialect.fetch(
-            _SERVABLE.format(then=now, locked=locked), WEBHOOKS_AT_ONCE
+            servable, dialect.keys(rooms.busy), rooms.failing > 0, WEBHOOKS_AT_ONCE
         )
     ]
     if not webhooks:

@@ -12,10 +12,16 @@ from time import monotonic, sleep
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+)
 from django.utils import timezone
 
-from webhooks import bell, claims, faults, results, stopping
+from webhooks import bell, claims, dialect, faults, results, stopping
 from webhooks.claims import (
     LEASE_SECONDS,
     Rooms,
@@ -47,11 +53,17 @@ FLUSH_SECONDS = 0.25
 LULL_SECONDS = 0.01
 IDLE_SECONDS = 0.05
 CLAIM_SECONDS = 0.1
+# Whoever has his hands full calls other machines so often.
+CALL_SECONDS = 1
 RECOVER_SECONDS = 5
 # A drain stays for retries that are due within a minute.
 LINGER_SECONDS = 60
 # How long results wait for a database that is out of reach.
 PATIENCE_SECONDS = 30
+# A transaction here takes milliseconds. Of a process that froze in one, its locks go.
+FROZEN_SECONDS = 10
+# The database is away, or has ended our session.
+_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 @dataclass(slots=True)
@@ -112,7 +124,7 @@ class _Drain:
         self.senders = Senders()
         self.targets = Targets()
         self.done: list[Result] = []
-        self.flushed_at = self.claimed_at = self.recovered_at = 0.0
+        self.flushed_at = self.claimed_at = self.recovered_at = self.called_at = 0.0
         self.leaving = False
         # What this drain has learnt: who answers at once, and who takes his time.
         self.prompt: set[int] = set()
@@ -120,6 +132,7 @@ class _Drain:
         self.drained = Drained()
 
     def run(self) -> Drained:
+        dialect.free_locks_after(FROZEN_SECONDS)
         if not self._hold():
             return self.drained
         try:
@@ -133,7 +146,7 @@ class _Drain:
         """One round; False when there is nothing left to do here."""
         try:
             return self._round()
-        except (OperationalError, InterfaceError):
+        except _AWAY:
             # What was sent is kept in memory and written when the database is back.
             if monotonic() > self.deadline + PATIENCE_SECONDS:
                 raise
@@ -172,6 +185,18 @@ class _Drain:
                 self.prompt.discard(job.webhook_pk)
         return Counter(job.lane for job in self.senders.flying.values())
 
+    def _busy(self) -> set[int]:
+        """Webhooks that may have no more at once; who is not known yet, one."""
+        flying = self.senders.flying.values()
+        most = {
+            job.webhook_pk: job.target.max_in_flight
+            if job.webhook_pk in self.prompt or job.webhook_pk in self.slow
+            else 1
+            for job in flying
+        }
+        counted = Counter(job.webhook_pk for job in flying)
+        return {pk for pk, count in counted.items() if count >= most[pk]}
+
     def _claim_is_due(self) -> bool:
         return monotonic() - self.claimed_at >= CLAIM_SECONDS
 
@@ -188,16 +213,26 @@ class _Drain:
             failing=max(FAILING_SENDERS - lanes[Lane.FAILING], 0),
             prompt=self.prompt,
             slow=self.slow,
+            busy=self._busy(),
         )
         self.claimed_at = monotonic()
         token = uuid4()
-        if not claim(token, rooms):
+        claimed = claim(token, rooms)
+        if not claimed:
             return
+        if claimed >= rooms.room:
+            self._call()
         faults.step("delivery.claimed")
         for job in load(token, self.claimed_at + LEASE_SECONDS, self.targets):
             if job.lane == Lane.PROMPT and job.webhook_pk not in self.prompt:
                 job.lane = Lane.UNKNOWN
             self.senders.start(job)
+
+    def _call(self) -> None:
+        """More is due than fits: a ring may find a cluster that does nothing."""
+        if self.lease is not None and monotonic() - self.called_at >= CALL_SECONDS:
+            self.called_at = monotonic()
+            bell.ring()
 
     # --- Results ------------------------------------------------------------------
 
@@ -263,7 +298,7 @@ def _record(done: list[Result]) -> None:
     """All at once, or, when one of them can't be written, one by one."""
     try:
         results.record(done)
-    except (OperationalError, InterfaceError):
+    except _AWAY:
         raise
     except DatabaseError:
         log.exception("Results could not be written together")
@@ -274,7 +309,7 @@ def _record(done: list[Result]) -> None:
 def _record_alone(result: Result) -> None:
     try:
         results.record([result])
-    except (OperationalError, InterfaceError):
+    except _AWAY:
         raise
     except DatabaseError as error:
         log.exception("A result could not be written: %s", result.job.delivery_id)

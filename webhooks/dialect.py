@@ -40,6 +40,12 @@ def locked(alias: str, *, skip: bool = False) -> str:
     return f"FOR NO KEY UPDATE OF {alias}{' SKIP LOCKED' if skip else ''}"
 
 
+def free_locks_after(seconds: int) -> None:
+    """Of this session, should its process freeze within a transaction: others wait."""
+    if _is_postgresql():
+        execute(f"SET idle_in_transaction_session_timeout = '{seconds}s'")
+
+
 def among(column: str) -> str:
     """The column is one of a parameter, which `keys` makes."""
     if _is_postgresql():

@@ -102,7 +102,7 @@ def decrypt(token: str) -> Any:
     return json.loads(plain)
 
 
-class _Sealed(str):
+class Sealed(str):
     """What the column holds, not opened yet."""
 
     __slots__ = ()
@@ -115,7 +115,7 @@ class _OpenedWhenRead(DeferredAttribute):
         value = super().__get__(instance, cls)
         if instance is not None:
             value = instance.__dict__.get(self.field.attname, value)
-        if isinstance(value, _Sealed):
+        if isinstance(value, Sealed):
             value = instance.__dict__[self.field.attname] = decrypt(value)
         return value
 
@@ -133,10 +133,10 @@ class EncryptedField(_TextField):
     descriptor_class = _OpenedWhenRead
 
     def from_db_value(self, value: str | None, *_: object) -> Any:
-        return None if value is None else _Sealed(value)
+        return None if value is None else Sealed(value)
 
     def get_prep_value(self, value: Any) -> str | None:
-        if value is None or isinstance(value, _Sealed):
+        if value is None or isinstance(value, Sealed):
             return value
         return encrypt(value)
 

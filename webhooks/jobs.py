@@ -20,7 +20,11 @@ from webhooks.wording import Sentence
 from webhooks.wording import marked as _
 
 _GONE = 410
-_THROTTLED = frozenset({429, 503})
+_TOO_MANY = 429
+_THROTTLED = frozenset({_TOO_MANY, 503})
+# For a 429 that does not say how long. A 503 that does not is a failure as any other:
+# proxies answer so for a receiver that is gone, and nobody would ever be told.
+_PAUSE_SECONDS = 60.0
 
 State = Delivery.State
 
@@ -39,6 +43,7 @@ class Target:
 
     url: str
     timeout: int
+    max_in_flight: int
     is_failing: bool
     is_active: bool
     mailboxes: list[str]
@@ -137,7 +142,8 @@ class Result:
         """Seconds that the receiver asked us to stay away."""
         if self.outcome is None or self.outcome.status not in _THROTTLED:
             return None
-        return self.outcome.retry_after
+        unsaid = _PAUSE_SECONDS if self.outcome.status == _TOO_MANY else None
+        return self.outcome.retry_after or unsaid
 
 
 # What is claimed is little, and has an index of its own: no statement looks further.
@@ -151,7 +157,7 @@ WHERE d.state = 'claimed' AND d.token = %s
 ORDER BY d.next_at, d.id
 """
 _TARGETS = """
-SELECT w.id, w.url, w.timeout, w.failing_since IS NOT NULL,
+SELECT w.id, w.url, w.timeout, w.max_in_flight, w.failing_since IS NOT NULL,
     w.state = 'active' AND w.deleted_at IS NULL, w.mailboxes, w.domains,
     w.headers, w.basic_auth, s.value
 FROM webhooks_webhook w
@@ -181,10 +187,11 @@ class Targets:
         known = self._opened.get(pk)
         if known is not None and known[0] == version:
             return known[1]
-        url, timeout, is_failing, is_active, mailboxes, domains, *sealed = version
+        url, timeout, most, is_failing, is_active, mailboxes, domains, *sealed = version
         target = Target(
             url=url,
             timeout=timeout,
+            max_in_flight=most,
             is_failing=bool(is_failing),
             is_active=bool(is_active),
             mailboxes=json.loads(mailboxes),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from json import dumps
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
@@ -198,7 +198,7 @@ class _Table:
         return values
 
     def _text(self, rows: Sequence[models.Model]) -> tuple[str, list[Any]]:
-        """One JSON text, and an array for each column of bytes."""
+        """One JSON text, and beside it the columns of bytes."""
         plain = [column for column in self.columns if column.type != "bytea"]
         binary = [column for column in self.columns if column.type == "bytea"]
         names = [column.field.column for column in plain]
@@ -211,12 +211,12 @@ class _Table:
         if not binary:
             return f"json_to_recordset(%s::json) AS new ({typed})", [text]
         named = ", ".join(column.quoted for column in (*plain, *binary))
-        arrays = ", unnest(%b::bytea[])" * len(binary)
+        # One by one: put together as an array, a large mail would be copied once more.
+        one = f", unnest(ARRAY[{', '.join(['%b'] * len(rows))}]::bytea[])"
+        arrays = one * len(binary)
         table = f"ROWS FROM (json_to_recordset(%s::json) AS ({typed}){arrays})"
-        return f"{table} AS new ({named})", [
-            text,
-            *map(list, zip(*self._values(rows, binary), strict=True)),
-        ]
+        values = zip(*self._values(rows, binary), strict=True)
+        return f"{table} AS new ({named})", [text, *chain.from_iterable(values)]
 
     def _parameters(self, rows: Sequence[models.Model]) -> tuple[str, list[Any]]:
         stored = [column.stored for column in self.columns]

@@ -9,7 +9,13 @@ from time import monotonic
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    connection,
+    transaction,
+)
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
@@ -18,7 +24,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from tests.processes import eventually
 from tests.receivers import receiving
-from webhooks import outbox, replays, results, subscriptions
+from webhooks import dialect, outbox, replays, results, subscriptions
 from webhooks.claims import Rooms, claim, oldest_due, recover
 from webhooks.delivery import drain
 from webhooks.jobs import Result, Targets, load
@@ -164,6 +170,22 @@ def test_retry_after_is_obeyed_and_pauses_the_webhook(webhook, publish):
     soon = Webhook.objects.filter(breaker_until__gt=in_seconds(3500))
     assert soon.exists()
     assert Delivery.objects.filter(next_at__gt=in_seconds(3500)).count() == 1
+
+
+@pytest.mark.parametrize(("status", "counts"), [(429, False), (503, True)])
+def test_who_is_asked_too_often_need_not_say_how_long(webhook, publish, status, counts):
+    with receiving((status, {}, b"")) as receiver:
+        webhook(receiver.url, max_in_flight=1)
+        publish(2)
+        run()
+        asked = len(receiver.requests)
+    hook = Webhook.objects.get()
+    assert (hook.failing_since is not None) is counts
+    assert (asked == 1) is not counts
+    waits = Webhook.objects.filter(
+        breaker_until__gt=in_seconds(30), breaker_until__lt=in_seconds(61)
+    )
+    assert waits.exists() is not counts
 
 
 def test_while_paused_nothing_is_dropped_and_enabling_sends_it(webhook, publish):
@@ -553,6 +575,37 @@ def test_a_lease_too_short_for_a_send_goes_back_unsent(webhook, publish):
             )
         assert receiver.requests == []
     assert states() == {"pending": 1}
+
+
+def test_who_freezes_within_a_transaction_keeps_nobody(webhook, publish):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one lock, and one machine.")
+    frozen, thawed = threading.Event(), threading.Event()
+
+    def freeze():
+        dialect.free_locks_after(1)
+        try:
+            with transaction.atomic():
+                list(Webhook.objects.select_for_update())
+                frozen.set()
+                thawed.wait(20)
+        except (DatabaseError, InterfaceError):
+            pass  # the server has ended its session
+        finally:
+            connection.close()
+
+    with receiving() as receiver:
+        webhook(receiver.url)
+        publish()
+        thread = threading.Thread(target=freeze)
+        thread.start()
+        frozen.wait(20)
+        begun = monotonic()
+        run()
+        assert monotonic() - begun < 10
+        assert len(receiver.requests) == 1
+        thawed.set()
+        thread.join()
 
 
 def test_many_claimers_take_each_delivery_once_and_keep_the_cap(webhook, publish):

@@ -27,7 +27,7 @@ class OperatorCommand(BaseCommand):
     `manage.py check` makes all of them.
     """
 
-    requires_system_checks = (CONFIGURATION,)
+    requires_system_checks: tuple[str, ...] = (CONFIGURATION,)
     # Shown at the end of `--help`, as it is written.
     example = ""
 
@@ -45,18 +45,18 @@ class OperatorCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except (DatabaseError, InterfaceError) as error:
-            said = _not_migrated() or _out_of_reach(error)
+            said = not_migrated() or out_of_reach(error)
             if not said:
                 raise
             raise CommandError(said) from error
 
     def expect_tables(self) -> None:
         """For what runs on while its database is away: tables won't come by waiting."""
-        if said := _not_migrated():
+        if said := not_migrated():
             raise CommandError(said)
 
 
-def _not_migrated() -> str:
+def not_migrated() -> str:
     try:
         migrations = MigrationExecutor(connection)
         waiting = migrations.migration_plan(migrations.loader.graph.leaf_nodes())
@@ -67,7 +67,7 @@ def _not_migrated() -> str:
     return _("The database is not up to date. First run: manage.py migrate")
 
 
-def _out_of_reach(error: Exception) -> str:
+def out_of_reach(error: Exception) -> str:
     if not isinstance(error, _REFUSED):
         return ""
     return _(
