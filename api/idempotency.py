@@ -51,8 +51,9 @@ def once(request: Request, body: bytes, act: Callable[[], Response]) -> HttpResp
             row.body = encrypt(JSONRenderer().render(response.data).decode()).encode()
             row.save(update_fields=["status", "headers", "body"])
     except Exception:
-        # Refused or failed: nothing was done, and the same key may try again.
-        row.delete()
+        # Refused or failed: nothing was done, and the same key may try again. But a
+        # COMMIT whose answer was lost has done it all, and the answer is in its row.
+        IdempotencyKey.objects.filter(pk=row.pk, status=None).delete()
         raise
     faults.step("post.committed")
     return response
