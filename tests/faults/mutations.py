@@ -5,7 +5,7 @@
     python -m tests.faults.mutations LMTP pipe
 
 Words choose those whose name has one of them. Each mutation is made in a copy of the
-project, where the tests that should notice it run once. Those of races need PostgreSQL.
+project, where the tests that should notice it run once. Some need PostgreSQL.
 Exit 1 when one of them survives.
 """
 
@@ -146,6 +146,15 @@ MUTATIONS = [
         REPLY,
     ),
     Mutation(
+        "a key is free again whatever was done with it",
+        "api/idempotency.py",
+        "        IdempotencyKey.objects.filter(pk=row.pk, status=None).delete()\n",
+        "        row.delete()\n",
+        "tests/faults/test_cut_commits.py::test_a_reply_whose_line_is_cut_at_a_commit_is"
+        "_sent_once_or_says_that_it_may_not_be",
+        race=True,
+    ),
+    Mutation(
         "select, then insert",
         "threads/ledger.py",
         '    insert_or_find(list(originals.values()), "sha256")\n',
@@ -211,7 +220,7 @@ def main():
         if not any(word in mutation.name for word in words):
             continue
         if mutation.race and not many_writers:
-            print(f"skipped   {mutation.name}: a race needs PostgreSQL")
+            print(f"skipped   {mutation.name}: it needs PostgreSQL")
             continue
         alive = survives(mutation)
         survivors += alive
