@@ -4,9 +4,9 @@
 
 PostgreSQL. G15 is the claim of a round with a hundred thousand deliveries waiting, and
 how many rows of django-q2's these made while a worker was at work and no receiver
-answered. `memory` is how that of one drain grows over 60,000 attempts, extrapolated to a million.
-`healthy` is how long 20 events a second take from their commit to a receiver that
-answers while a hundred hang. `pruning` is the longest that a claim takes while 200,000
+answered. `memory` is how that of one drain grows over 60,000 attempts, extrapolated to a
+million. `healthy` is how long 20 events a second take from their commit to a receiver
+that answers while a hundred hang. `pruning` is the longest that a claim takes while 200,000
 attempts of long ago are forgotten.
 """
 
@@ -81,6 +81,9 @@ def beside_hanging(databases: PostgreSQL) -> tuple[float, str]:
         site.script("backlog", "0", *told)
         worker = site.start("worker")
         try:
+            site.script("pace", "1", "20")
+            while came(port).get("hang", (0, 0.0, 0.0))[0] < 100 or not noted(port):
+                sleep(0.1)
             sent: dict[str, float] = json.loads(site.script("pace", "600", "20"))
             sleep(3)
             arrived = noted(port)
