@@ -4,10 +4,10 @@
 
 PostgreSQL. G15 is the claim of a round with a hundred thousand deliveries waiting, and
 how many rows of django-q2's these made while a worker was at work and no receiver
-answered. `memory` is how that of one drain grows over 60,000 attempts, extrapolated to a
-million. `healthy` is how long 20 events a second take from their commit to a receiver
-that answers while a hundred hang. `pruning` is the longest that a claim takes while 200,000
-attempts of long ago are forgotten.
+answered. `memory` is how that of one drain grows over 60,000 attempts, extrapolated to
+a million. `healthy` is how long 20 events a second take from their commit to a receiver
+that answers while a hundred hang. `pruning` is the longest that a claim takes while
+200,000 attempts of long ago are forgotten.
 """
 
 import argparse
