@@ -34,6 +34,7 @@ _REFUSALS = {
     "attachments_too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     "too_many_tags": status.HTTP_400_BAD_REQUEST,
     "same_thread": status.HTTP_409_CONFLICT,
+    "message_on_its_way": status.HTTP_409_CONFLICT,
     "other_mailbox": status.HTTP_409_CONFLICT,
     "nothing_to_split": status.HTTP_409_CONFLICT,
     "empty_note": status.HTTP_400_BAD_REQUEST,

@@ -64,6 +64,11 @@ class ThreadChange(Strict):
     priority = serializers.ChoiceField(Thread.Priority.values, required=False)
     subject = Text(required=False, max_length=998)
     snoozed_until = Text(required=False, allow_null=True)
+    team = Text(required=False, allow_null=True)
+
+
+class ThreadsChange(ThreadChange):
+    ids = serializers.ListField(child=Text(), min_length=1, max_length=100)
 
 
 class AttachmentInput(Strict):
@@ -86,6 +91,8 @@ class ReplyInput(Strict):
     bcc = serializers.ListField(child=Text(), required=False)
     reply_all = Flag(required=False)
     close = Flag(required=False)
+    assignee = Text(required=False, allow_null=True)
+    dry_run = Flag(required=False)
     attachments = serializers.ListField(child=AttachmentInput(), required=False)
 
 

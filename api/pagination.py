@@ -38,13 +38,16 @@ def page(
     column: str,
     limit: int,
     render: Callable[[R], JSON],
+    *,
+    oldest_first: bool = False,
 ) -> JSON:
     """Newest first by `column`; `next` and `previous` are absolute URLs or null."""
     backwards, position = _read(place.query.get("cursor"))
+    ascending = backwards != oldest_first
     if position is not None:
-        beyond = "gt" if backwards else "lt"
+        beyond = "gt" if ascending else "lt"
         rows = rows.filter(**{f"{column}__{beyond}": position})
-    ordered = rows.order_by(column if backwards else f"-{column}")
+    ordered = rows.order_by(column if ascending else f"-{column}")
     found = list(ordered[: limit + 1])
     more = len(found) > limit
     found = found[:limit]

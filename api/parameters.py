@@ -27,6 +27,7 @@ class Described:
     values: tuple[str, ...] = ()
 
 
+_FLAGS = ("true", "false")
 QUERY = {
     "after": Described("The id of the last one seen: only what came after it."),
     "assignee": Described("The e-mail of a team member, or `none`."),
@@ -40,6 +41,8 @@ QUERY = {
     "from": Described("The address of somebody in the thread, in any spelling."),
     "limit": Described(f"1 to {MOST}; without it {DEFAULT_LIMIT}.", int),
     "mailbox": Described("Of the key's own mailboxes, several with commas."),
+    "count": Described("With `true` also `count`, of all pages.", values=_FLAGS),
+    "has_attachment": Described("Whether a message has one.", values=_FLAGS),
     "order": Described("Newest first with `desc`.", values=("asc", "desc")),
     "priority": Described("Several with commas: low, normal, high, urgent."),
     "state": Described("Several with commas: pending, claimed, succeeded, …"),
@@ -47,6 +50,7 @@ QUERY = {
         "Several with commas: open, pending, closed, spam; or all. Without it"
         " everything but spam."
     ),
+    "team": Described("The name of a team, or `none`."),
     "tag": Described("The name of a tag."),
     "thread": Described("The id of a thread."),
     "type": Described("Types of event, several with commas."),
@@ -102,6 +106,11 @@ class Parameters:
         if len(found) > 1:
             raise invalid(name, "it takes one value", "Send one.")
         return found[0] if found else ""
+
+    def flag(self, name: str) -> bool | None:
+        """None when absent."""
+        found = self.choice(name, _FLAGS)
+        return found == "true" if found else None
 
     def limit(self) -> int:
         return self.number("limit", DEFAULT_LIMIT, 1, MOST)

@@ -297,6 +297,15 @@ SHAPES: dict[str, JSON] = {
     "Me": _object(
         name=_TEXT, scopes=_list(_TEXT), domains=_list(_TEXT), rate_limit=_NUMBER
     ),
+    "Health": _object(
+        status=_one_of(["ok", "degraded"]),
+        reasons=_list(
+            _object(
+                code={**_TEXT, "examples": ["source_lag", "heartbeat", "disk"]},
+                detail=_TEXT,
+            )
+        ),
+    ),
     "Problem": _object(
         "RFC 9457.",
         type=_URL,
@@ -319,5 +328,10 @@ SHAPES["Event"]["properties"] |= {
 }
 for _name in ("Mailbox", "User", "Team", "Webhook", "Thread", "Message", "Delivery"):
     SHAPES[f"{_name}Page"] = page_of(_name)
+SHAPES["ThreadPage"]["properties"]["count"] = {
+    **_NUMBER,
+    "description": "Of all pages; only with `count=true`.",
+}
+SHAPES["ThreadList"] = _object(results=_list(ref("Thread")))
 SHAPES["EventLog"] = log_of("Event")
 SHAPES["NoteLog"] = log_of("Note")

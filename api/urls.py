@@ -61,6 +61,7 @@ v1 = [
     path("users", house.UserList.as_view()),
     path("teams", house.TeamList.as_view()),
     path("me", house.Me.as_view()),
+    path("health", house.Health.as_view()),
     path("openapi.json", documents.Document.as_view(), name="openapi"),
 ]
 

@@ -25,6 +25,7 @@ _MENU: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Sources"), "download", "threads.source"),
             (_("Webhooks"), "webhook", "webhooks.webhook"),
             (_("API keys"), "key", "api.apikey"),
+            (_("Retention"), "auto_delete", "webhooks.retention"),
             (_("System"), "monitor_heart", "system"),
         ),
     ),

@@ -10,7 +10,7 @@ from api.views.house import healthz
 from api.views.metrics import metrics
 from threads.access import account
 from threads.access.login import Code, Login
-from threads.admin.system import system
+from threads.admin.system import delivery, system
 from threads.language import set_language
 
 admin.autodiscover()
@@ -43,6 +43,11 @@ urlpatterns = [
         name="account_remove",
     ),
     path("admin/system/", admin.site.admin_view(system), name="system"),
+    path(
+        "admin/system/delivery/",
+        admin.site.admin_view(delivery),
+        name="system_delivery",
+    ),
     path("admin/", admin.site.urls),
     path("language", set_language, name="set_language"),
     path("api", Index.as_view()),

@@ -151,7 +151,8 @@ def test_compose_itself_understands_the_file(tmp_path):
     )
     assert said.returncode == 0, said.stderr
     services = yaml.safe_load(said.stdout)["services"]
-    assert set(services) == {"database", "migrate", *PROCESSES}
+    # Old ones list what has a profile as well.
+    assert set(services) - {"lmtp"} == {"database", "migrate", *PROCESSES}
     del environment["PUBLIC_URL"]
     said = subprocess.run(
         [*command, *files], env=environment, capture_output=True, text=True, check=False
@@ -176,10 +177,22 @@ def test_each_process_says_how_it_is_and_has_time_to_stop(compose):
         test = services[name]["healthcheck"]["test"]
         assert test == ["CMD", "python", "manage.py", "alive", name]
     for name in PROCESSES:
+        assert services[name]["stop_signal"] == "SIGTERM"
         assert services[name]["stop_grace_period"] == "90s"
         assert services[name]["init"]
         assert services[name]["read_only"]
     assert "healthcheck" in services["database"]
+
+
+def test_the_lmtp_listener_comes_when_it_is_asked_for_and_to_this_machine_only(compose):
+    listener = compose["services"]["lmtp"]
+    assert listener["profiles"] == ["lmtp"]
+    assert listener["ports"] == ["127.0.0.1:8024:8024"]
+    assert listener["command"][-2:] == ["--listen", "0.0.0.0:8024"]
+    assert listener["healthcheck"]["test"][-2:] == ["alive", "lmtp"]
+    unit = (ROOT / "deploy" / "mailbelly-lmtp.service").read_text()
+    assert "lmtp --listen /run/mailbelly/lmtp" in unit
+    assert "RuntimeDirectory=mailbelly" in unit
 
 
 def test_compose_sets_only_what_there_is_and_keeps_secrets_in_files(compose):
@@ -187,7 +200,7 @@ def test_compose_sets_only_what_there_is_and_keeps_secrets_in_files(compose):
     names = {name.removesuffix("_FILE") for name in environment}
     assert names <= SETTINGS
     for name, value in environment.items():
-        if re.search("KEY|PASSWORD|DATABASE_URL", name):
+        if re.search("KEY|PASSWORD|DATABASE_URL|TOKEN", name):
             assert name.endswith("_FILE"), name
             assert value.removeprefix("/run/secrets/") in compose["secrets"]
     used = {s for service in compose["services"].values() for s in service["secrets"]}
@@ -252,7 +265,7 @@ def test_every_command_that_is_named_exists(compose):
 def test_systemd_understands_the_units(tmp_path):
     analyze = program("systemd-analyze", "systemd")
     assert [unit.stem for unit in UNITS] == [
-        f"mailbelly-{n}" for n in sorted(PROCESSES)
+        f"mailbelly-{n}" for n in sorted((*PROCESSES, "lmtp"))
     ]
     for unit in UNITS:
         text = unit.read_text()

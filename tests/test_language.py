@@ -404,6 +404,15 @@ def test_dates_and_times_are_dutch():
         assert formats.date_format(moment, "SHORT_DATE_FORMAT") == "31-01-2026"
 
 
+def test_in_english_nobody_takes_a_day_for_a_month_nor_noon_for_midnight():
+    moment = datetime(2026, 11, 2, 2, 8, tzinfo=UTC)
+    with override("en"):
+        assert formats.localize(timezone.localtime(moment)) == "2 Nov 2026, 03:08"
+        assert formats.localize(moment.date()) == "2 Nov 2026"
+        assert formats.date_format(moment, "SHORT_DATETIME_FORMAT").startswith("2 Nov")
+        assert formats.localize(timezone.localtime(moment).time()) == "03:08"
+
+
 # --- Sentences on their way -----------------------------------------------------
 
 

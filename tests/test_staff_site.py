@@ -534,3 +534,23 @@ def test_every_event_has_a_plain_word():
         "thread.closed",
         "thread.assigned",
     )
+
+
+def test_a_source_lists_what_was_left_there_and_says_what_to_do(site, mailbox):
+    User.objects.update(language="en")
+    source = Source.objects.create(mailbox=mailbox, location="/nowhere")
+    page = f"/admin/threads/source/{source.pk}/change/"
+    assert "Left where they are" not in site.get(page).content.decode()
+    for number in range(25):
+        IngestRecord.objects.create(
+            source=source, ref=f"big-{number}", size=40_000_000, state="oversize"
+        )
+    IngestRecord.objects.create(
+        source=source, ref="77", size=1, state="unfetchable", last_error="It vanished."
+    )
+    said = site.get(page).content.decode()
+    assert "Mails over 25.0\xa0MB are not fetched" in said
+    assert "big-24" in said
+    assert "big-0<" not in said
+    assert "It vanished." in said
+    assert "There are more" in said

@@ -122,6 +122,7 @@ def newest_inbound(thread: Thread) -> Message | None:
     """What the text of a thread event is taken from; never a stranger's."""
     return (
         Message.objects.with_relations()
+        .kept()
         .filter(
             thread=thread,
             direction=Message.Direction.INBOUND,

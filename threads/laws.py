@@ -20,6 +20,8 @@ _SHOWN = 20
 class Law:
     name: str
     broken: Callable[[], Iterator[str]]
+    # An index answers, however much mail there is.
+    quick: bool = False
 
 
 def _stored_before_done() -> Iterator[str]:
@@ -82,11 +84,13 @@ def _sequences_are_whole() -> Iterator[str]:
 
 
 def _threads_count_their_messages() -> Iterator[str]:
-    wrong = Thread.objects.annotate(
-        real=Count("messages"), newest=Max("messages__pk")
-    ).exclude(
-        Q(message_count=F("real"))
-        & (Q(last_message=F("newest")) | Q(last_message=None, newest=None))
+    wrong = (
+        Thread.objects.filter(deleted_at=None)
+        .annotate(real=Count("messages"), newest=Max("messages__pk"))
+        .exclude(
+            Q(message_count=F("real"))
+            & (Q(last_message=F("newest")) | Q(last_message=None, newest=None))
+        )
     )
     for thread in wrong[:_SHOWN]:
         yield f"thread {thread.public_id} miscounts its messages"
@@ -145,15 +149,19 @@ def _clocks_agree() -> Iterator[str]:
 
 LAWS = (
     Law("stored before done", _stored_before_done),
-    Law("nothing left between the commits", _nothing_left_between_the_commits),
+    Law(
+        "nothing left between the commits",
+        _nothing_left_between_the_commits,
+        quick=True,
+    ),
     Law("every message is told", _every_message_is_told),
-    Law("the event log has no gap", _the_log_has_no_gap),
+    Law("the event log has no gap", _the_log_has_no_gap, quick=True),
     Law("every event has its body", _every_event_has_its_body),
     Law("sequences are whole", _sequences_are_whole),
     Law("threads count their messages", _threads_count_their_messages),
     Law("merged threads are empty", _merged_threads_are_empty),
     Law("deliveries account for attempts", _deliveries_account_for_their_attempts),
-    Law("no lease is forgotten", _no_lease_is_forgotten),
+    Law("no lease is forgotten", _no_lease_is_forgotten, quick=True),
     Law("sent mail reached everybody", _sent_mail_has_no_open_recipient),
     Law("no original is orphaned", _no_original_is_orphaned),
     Law("clocks agree", _clocks_agree),

@@ -1,4 +1,4 @@
-"""The life of a thread: status, assignee, tags, priority. Read-only everywhere else.
+"""The life of a thread: status, assignee, tags and the like, read-only elsewhere.
 
 One request fires at most one each, in this order: `thread.closed` or
 `thread.reopened`; `thread.assigned` or `thread.unassigned`; `thread.updated` for the
@@ -20,7 +20,7 @@ from threads.actors import TIMER, Actor
 from threads.errors import RefusedError
 from threads.events import newest_inbound, thread_event
 from threads.mail.limits import clean_line
-from threads.models import Message, Tag, Thread, User
+from threads.models import Message, Tag, Team, Thread, User
 from threads.serializers import etag, timestamp, user_json
 from webhooks.outbox import NewEvent, publish
 
@@ -51,6 +51,7 @@ class Changes:
     priority: str | Unset = UNSET
     subject: str | Unset = UNSET
     snoozed_until: datetime | Unset | None = UNSET
+    team: Team | Unset | None = UNSET
 
 
 @dataclass(slots=True)
@@ -78,14 +79,18 @@ def change(
     """
     thread = locked(thread_pk)
     if if_match is not None and etag(thread) not in if_match:
-        raise RefusedError(
-            "version_mismatch",
-            _("The thread has changed since you read it."),
-            fix=_("Read it again and repeat the change with its new ETag."),
-        )
+        raise version_mismatch()
     if events := apply(thread, changes, actor):
         publish(events)
     return thread
+
+
+def version_mismatch() -> RefusedError:
+    return RefusedError(
+        "version_mismatch",
+        _("The thread has changed since you read it."),
+        fix=_("Read it again and repeat the change with its new ETag."),
+    )
 
 
 def wake(limit: int = 200) -> int:
@@ -200,6 +205,12 @@ def _apply_rest(thread: Thread, changes: Changes, fired: _Fired) -> None:
     if not isinstance(changes.priority, Unset) and changes.priority != thread.priority:
         fired.rest["priority"] = {"old": thread.priority, "new": changes.priority}
         thread.priority = changes.priority
+    if not isinstance(changes.team, Unset) and changes.team != thread.team:
+        fired.rest["team"] = {
+            "old": thread.team.name if thread.team else None,
+            "new": changes.team.name if changes.team else None,
+        }
+        thread.team = changes.team
     if not isinstance(changes.subject, Unset):
         subject = clean_line(changes.subject, 998)
         if subject != thread.subject:

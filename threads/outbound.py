@@ -50,6 +50,8 @@ from webhooks.outbox import publish
 
 SEND_DUE = "threads.tasks.send_due"
 RECIPIENT_LIMIT = 50
+# TLS from the first byte (RFC 8314).
+_TLS_PORT = 465
 ATTACHMENT_LIMIT = 20
 # In base64 a third more: many servers take no mail over 25 MB.
 ATTACHMENT_BYTES = 17_000_000
@@ -66,6 +68,7 @@ class Reply:
     bcc: Sequence[str] = ()
     reply_all: bool = False
     close: bool = False
+    assignee: User | lifecycle.Unset | None = lifecycle.UNSET
     attachments: Sequence[Enclosure] = ()
 
 
@@ -91,10 +94,9 @@ def reply(
             return sent
         stored_only = _refuse_what_cannot_be_sent(thread)
         message = _accept(thread, wanted, actor, author, via=via, once=once)
-        events = []
-        if wanted.close:
-            closed = lifecycle.Changes(status=Thread.Status.CLOSED)
-            events = lifecycle.apply(thread, closed, actor)
+        closed = Thread.Status.CLOSED if wanted.close else lifecycle.UNSET
+        changes = lifecycle.Changes(status=closed, assignee=wanted.assignee)
+        events = lifecycle.apply(thread, changes, actor)
         if stored_only:
             message.status = Message.Status.STORED
             message.next_at = None
@@ -106,6 +108,22 @@ def reply(
     if stored_only:
         _write_to_outbox(message)
     return message
+
+
+@transaction.atomic
+def preview(thread_pk: int, wanted: Reply, *, actor: Actor) -> bytes:
+    """The mail that such a reply would be, to the byte but for its id and its date.
+
+    Nothing is kept. Raises `RefusedError` as `reply` does, but for want of a server.
+    """
+    thread = lifecycle.locked(thread_pk)
+    _refuse_spam(thread)
+    message = _accept(thread, wanted, actor, None, via=Message.Via.API, once="")
+    if message.original is None:  # `_accept` has made it
+        raise TypeError(message)
+    frozen = bytes(message.original.content)
+    transaction.set_rollback(True)
+    return frozen
 
 
 def outsiders(thread: Thread, wanted: Reply) -> list[str]:
@@ -125,10 +143,14 @@ def smtp_settings(message_or_thread: Message | Thread) -> dict[str, Any]:
 
 
 def smtp_settings_of(mailbox: Mailbox) -> dict[str, Any]:
-    """Its own server, else the installation's; empty when there is none."""
+    """Its own server, else the installation's; empty when there is none.
+
+    In clear only where `tls` says "none": without a word it is STARTTLS, or no mail.
+    """
     own: dict[str, Any] = mailbox.smtp or {}
     if own.get("host"):
-        return own
+        implicit = "ssl" if own.get("port") == _TLS_PORT else "starttls"
+        return {**own, "tls": own.get("tls") or implicit}
     if not settings.EMAIL_HOST:
         return {}
     return {
@@ -146,12 +168,7 @@ def smtp_settings_of(mailbox: Mailbox) -> dict[str, Any]:
 
 def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
     """True when the mail will only be written to a file (the try-out)."""
-    if thread.status == Thread.Status.SPAM:
-        raise RefusedError(
-            "thread_is_spam",
-            _("The thread is marked as spam; its sender gets no answer."),
-            fix=_("Set its status to open first."),
-        )
+    _refuse_spam(thread)
     if smtp_settings(thread):
         return False
     if settings.DEBUG:
@@ -163,6 +180,15 @@ def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
             "Set SMTP on the mailbox in the admin, or EMAIL_HOST in the environment."
         ),
     )
+
+
+def _refuse_spam(thread: Thread) -> None:
+    if thread.status == Thread.Status.SPAM:
+        raise RefusedError(
+            "thread_is_spam",
+            _("The thread is marked as spam; its sender gets no answer."),
+            fix=_("Set its status to open first."),
+        )
 
 
 def _accepted_before(thread: Thread, once: str) -> Message | None:
@@ -188,7 +214,8 @@ def _accept(
     recipients = _recipients(thread, wanted, answered, house)
     parent = (
         answered
-        or Message.objects.filter(thread=thread)
+        or Message.objects.kept()
+        .filter(thread=thread)
         .exclude(status=Message.Status.DRAFT)
         .order_by("-id")
         .first()

@@ -18,7 +18,8 @@ class Recipients:
 def answered_message(thread: Thread) -> Message | None:
     """The newest inbound mail that a person of the thread wrote."""
     return (
-        Message.objects.filter(
+        Message.objects.kept()
+        .filter(
             thread=thread,
             direction=Message.Direction.INBOUND,
             unverified_sender=False,
@@ -73,7 +74,7 @@ def reply_recipients(
 
 def _by_form(thread: Thread, house: House) -> tuple[Address, ...]:
     """The customer whom a contact form, sent by a program, wants answered."""
-    forms = Message.objects.filter(
+    forms = Message.objects.kept().filter(
         thread=thread, auto=True, bulk=False, bounce__isnull=True, is_first=True
     )
     customer = thread.customer
@@ -86,7 +87,8 @@ def _by_form(thread: Thread, house: House) -> tuple[Address, ...]:
 
 def _last_written(thread: Thread) -> Message | None:
     return (
-        Message.objects.filter(thread=thread, direction=Message.Direction.OUTBOUND)
+        Message.objects.kept()
+        .filter(thread=thread, direction=Message.Direction.OUTBOUND)
         .exclude(status=Message.Status.DRAFT)
         .order_by("-id")
         .first()

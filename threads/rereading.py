@@ -82,7 +82,7 @@ def reread(parsers: Parsers, options: Options) -> Tally:
 
 def _batches(options: Options) -> Iterator[list[Message]]:
     inbound = Q(direction=Message.Direction.INBOUND) | Q(via=Message.Via.MAILBOX)
-    due = Message.objects.filter(inbound, original__isnull=False)
+    due = Message.objects.kept().filter(inbound, original__isnull=False)
     if not options.again:
         due = due.exclude(parsed_by=edition())
     if options.since is not None:

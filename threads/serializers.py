@@ -36,7 +36,7 @@ def etag(thread: Thread, messages: list[JSON] | None = None) -> str:
     `messages`, its newest ones, newest first, as JSON; given: no statement.
     """
     if messages is None:
-        newest = Message.objects.with_relations().filter(thread=thread)
+        newest = Message.objects.kept().with_relations().filter(thread=thread)
         messages = [message_json(m) for m in newest.order_by("-pk")[:LIST_LIMIT]]
     shown = json.dumps([thread_json(thread), messages], sort_keys=True)
     return f'"{sha256(shown.encode()).hexdigest()[:32]}"'

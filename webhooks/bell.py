@@ -3,6 +3,8 @@
 Wipe the queue and nothing is lost: the minute's sweep finds what is due.
 """
 
+from time import monotonic
+
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -11,6 +13,28 @@ from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
 
 DRAIN = "webhooks.tasks.drain"
+AWAY_SECONDS = 30
+
+
+class _Broker:
+    """One that is not our database. While it is away nobody waits for it again."""
+
+    def __init__(self) -> None:
+        self._away_until = 0.0
+
+    def call(self, path: str, name: str) -> None:
+        if monotonic() < self._away_until:
+            return
+        called = False
+        try:
+            async_task(path, task_name=name, save=False)
+            called = True
+        finally:
+            if not called:
+                self._away_until = monotonic() + AWAY_SECONDS
+
+
+_broker = _Broker()
 
 
 def ring(path: str = DRAIN) -> None:
@@ -19,7 +43,8 @@ def ring(path: str = DRAIN) -> None:
     if Conf.ORM:
         async_task(path, task_name=name, save=False)
     else:
-        transaction.on_commit(lambda: async_task(path, task_name=name, save=False))
+        # What is committed stays so, also while nobody can be rung.
+        transaction.on_commit(lambda: _broker.call(path, name), robust=True)
 
 
 def answered(path: str) -> None:

@@ -12,10 +12,10 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import connection
 
 from webhooks.addresses import Policy
+from webhooks.models.retention import LEAST_DAYS
 
 # The tag of whatever settings can get wrong: the checks that every command makes.
 CONFIGURATION = "configuration"
-_LEAST_DAYS = 7
 
 
 @register(CONFIGURATION)
@@ -62,12 +62,12 @@ def retention(
 ) -> list[CheckMessage]:
     """A delivery is tried for 76 hours; then somebody may want to send it again."""
     del app_configs
-    if settings.RETENTION_DAYS >= _LEAST_DAYS:
+    if settings.RETENTION_DAYS >= LEAST_DAYS:
         return []
     return [
         Error(
             f"RETENTION_DAYS is {settings.RETENTION_DAYS}; that is too short.",
-            hint=f"Set it to {_LEAST_DAYS} or more: deliveries are tried for 76 hours.",
+            hint=f"Set it to {LEAST_DAYS} or more: deliveries are tried for 76 hours.",
             id="webhooks.E004",
         )
     ]

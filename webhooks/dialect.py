@@ -90,10 +90,11 @@ def plain(value: object) -> str:
 
 
 def moment(value: Any) -> datetime:
-    """What a statement of ours gives for a moment. SQLite has text."""
-    if isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    """What a statement of ours gives for a moment: SQLite text, or one without zone."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    found: datetime = value
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def fetch(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:

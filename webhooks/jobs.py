@@ -20,7 +20,11 @@ from webhooks.wording import Sentence
 from webhooks.wording import marked as _
 
 _GONE = 410
-_THROTTLED = frozenset({429, 503})
+_TOO_MANY = 429
+_THROTTLED = frozenset({_TOO_MANY, 503})
+# For a 429 that does not say how long. A 503 that does not is a failure as any other:
+# proxies answer so for a receiver that is gone, and nobody would ever be told.
+_PAUSE_SECONDS = 60.0
 
 State = Delivery.State
 
@@ -138,7 +142,8 @@ class Result:
         """Seconds that the receiver asked us to stay away."""
         if self.outcome is None or self.outcome.status not in _THROTTLED:
             return None
-        return self.outcome.retry_after
+        unsaid = _PAUSE_SECONDS if self.outcome.status == _TOO_MANY else None
+        return self.outcome.retry_after or unsaid
 
 
 # What is claimed is little, and has an index of its own: no statement looks further.

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 from time import monotonic
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from webhooks import dialect
 from webhooks.models import Delivery, Event, EventBody
+from webhooks.models.retention import days_kept
 from webhooks.rows import update
 
 BATCH = 100
@@ -28,7 +28,7 @@ State = Delivery.State
 
 
 def prune(budget_seconds: float) -> int:
-    """Forget what is older than RETENTION_DAYS; says how many events. Resumable."""
+    """Forget what is older than the retention; says how many events. Resumable."""
     until = monotonic() + budget_seconds
     forgotten, size = 0, BATCH
     while found := _batch(size):
@@ -43,7 +43,7 @@ def prune(budget_seconds: float) -> int:
 
 def _batch(size: int) -> list[int]:
     """The oldest that nothing is on its way for, and that nobody sent again lately."""
-    before = Now() - timedelta(days=settings.RETENTION_DAYS)
+    before = Now() - timedelta(days=days_kept())
     needed = Delivery.objects.filter(
         Q(state=State.PENDING) | Q(state=State.CLAIMED) | Q(created_at__gte=before),
         event=OuterRef("pk"),

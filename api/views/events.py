@@ -4,7 +4,6 @@ from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.shortcuts import get_object_or_404
@@ -20,6 +19,7 @@ from api.waiting import place
 from threads.models import Mailbox
 from webhooks.catalogue import EVENTS, TEST, sample
 from webhooks.models import Event, EventBody
+from webhooks.models.retention import days_kept
 from webhooks.serializers import event_json
 
 JSON = dict[str, Any]
@@ -94,7 +94,7 @@ class EventList(View):
         if self.key.domains:
             log = log.filter(domain__in=self.key.domains)
         # One that was erased alone still marks a place; one that is too old does not.
-        before = Now() - timedelta(days=settings.RETENTION_DAYS)
+        before = Now() - timedelta(days=days_kept())
         log = log.exclude(erased_at__isnull=False, created_at__lt=before)
         event = log.filter(public_id=after).first()
         if event is not None:

@@ -1,5 +1,6 @@
 """Small lists and answers: who and what there is, who is asking, is it well."""
 
+from dataclasses import asdict
 from typing import ClassVar
 
 from django.db import DatabaseError, connection
@@ -9,6 +10,7 @@ from rest_framework.response import Response
 
 from api.parameters import Parameters
 from api.views.base import View, described
+from threads import health
 from threads.models import Mailbox, Team, User
 from threads.serializers import user_json
 
@@ -75,6 +77,20 @@ class Me(View):
                 "domains": key.domains,
                 "rate_limit": key.rate_limit,
             }
+        )
+
+
+class Health(View):
+    scopes: ClassVar = {"GET": ""}
+
+    @described("Health")
+    def get(self, request: Request) -> Response:
+        """Read whether the work is being done, and else why not, with 503."""
+        Parameters(request, ())
+        reasons = [asdict(reason) for reason in health.reasons(self.key.domains)]
+        status = "degraded" if reasons else "ok"
+        return Response(
+            {"status": status, "reasons": reasons}, status=503 if reasons else 200
         )
 
 

@@ -9,6 +9,8 @@ from rest_framework.response import Response
 
 from api.parameters import Parameters
 from api.views.base import View, described
+from api.views.threads import actor
+from threads import erasing
 from threads.downloads import download
 from threads.mail.parts import attachment
 from threads.models import Attachment, Message, Original
@@ -16,7 +18,7 @@ from threads.serializers import message_json
 
 
 class MessageDetail(View):
-    scopes: ClassVar = {"GET": "threads:read"}
+    scopes: ClassVar = {"GET": "threads:read", "DELETE": "threads:write"}
 
     @described("Message")
     def get(self, request: Request, message_id: str) -> Response:
@@ -24,6 +26,15 @@ class MessageDetail(View):
         Parameters(request, ())
         messages = Message.objects.within(self.key.domains).with_relations()
         return Response(message_json(get_object_or_404(messages, public_id=message_id)))
+
+    @described(status=204)
+    def delete(self, request: Request, message_id: str) -> Response:
+        """Erase what a message said, for good: also its original and its events."""
+        Parameters(request, ())
+        messages = Message.objects.within(self.key.domains)
+        message = get_object_or_404(messages, public_id=message_id)
+        erasing.erase_message(message.pk, actor=actor(self.key))
+        return Response(status=204)
 
 
 class MessageRaw(View):

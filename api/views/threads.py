@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -9,16 +11,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.conditions import demanded, unchanged
-from api.inputs import ReplyInput, ThreadChange
+from api.errors import Problem
+from api.inputs import ReplyInput, ThreadChange, ThreadsChange
 from api.models import ApiKey
 from api.pagination import Place, page
 from api.parameters import Parameters, moment
 from api.scopes import require
 from api.views.base import View, described
-from threads import lifecycle, outbound
+from threads import erasing, lifecycle, outbound
 from threads.actors import Actor
+from threads.downloads import download
 from threads.mail.compose import Enclosure
-from threads.models import Mailbox, Message, Thread, User
+from threads.models import Attachment, Mailbox, Message, Team, Thread, User
 from threads.models.thread import ThreadQuerySet
 from threads.serializers import (
     LIST_LIMIT,
@@ -37,10 +41,15 @@ _FILTERS = (
     "assignee",
     "tag",
     "priority",
+    "team",
+    "has_attachment",
     "from",
     "updated_since",
     "created_since",
 )
+
+
+_PAGING = ("order", "count", "limit", "cursor")
 
 
 def actor(key: ApiKey) -> Actor:
@@ -57,22 +66,49 @@ def visible(key: ApiKey, thread_id: str) -> Thread:
 
 
 class ThreadList(View):
-    scopes: ClassVar = {"GET": "threads:read"}
+    scopes: ClassVar = {"GET": "threads:read", "PATCH": "threads:write"}
 
-    @described("ThreadPage", query=(*_FILTERS, "limit", "cursor"))
+    @described("ThreadPage", query=(*_FILTERS, *_PAGING))
     def get(self, request: Request) -> Response:
         """List threads, newest activity first."""
-        asked = Parameters(request, (*_FILTERS, "limit", "cursor"))
+        asked = Parameters(request, (*_FILTERS, *_PAGING))
         threads = self._filtered(asked)
-        return Response(
-            page(
-                Place.of(request),
-                threads,
-                "last_message_id",
-                asked.limit(),
-                thread_row_json,
-            )
+        found = page(
+            Place.of(request),
+            threads,
+            "last_message_id",
+            asked.limit(),
+            thread_row_json,
+            oldest_first=asked.choice("order", ["asc", "desc"]) == "asc",
         )
+        if asked.flag("count"):
+            found["count"] = threads.order_by().count()
+        return Response(found)
+
+    @described("ThreadList", request=ThreadsChange)
+    def patch(self, request: Request) -> Response:
+        """Change up to 100 threads alike: all of them, or none."""
+        Parameters(request, ())
+        asked = ThreadsChange(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = dict(asked.validated_data)
+        names = list(dict.fromkeys(wanted.pop("ids")))
+        changes = changes_of(wanted)
+        known = Thread.objects.within(self.key.domains).filter(public_id__in=names)
+        pks = dict(known.values_list("public_id", "pk"))
+        if missing := [name for name in names if name not in pks]:
+            raise Problem(
+                "unknown_thread",
+                f"ids: there is no thread {', '.join(missing)}.",
+                fix="Send ids of threads that this key may see.",
+                field="ids",
+            )
+        with transaction.atomic():
+            # In id order, so that no two requests wait for each other.
+            for pk in sorted(pks.values()):
+                lifecycle.change(pk, actor=actor(self.key), changes=changes)
+        fresh = [visible(self.key, name) for name in names]
+        return Response({"results": [thread_json(thread) for thread in fresh]})
 
     def _filtered(self, asked: Parameters) -> ThreadQuerySet:
         threads = thread_rows().within(self.key.domains).standing()
@@ -91,6 +127,14 @@ class ThreadList(View):
                 if assignee == "none"
                 else threads.filter(assignee__email=assignee.lower())
             )
+        if team := asked.text("team"):
+            known = Q(team=None) if team == "none" else Q(team__name=team)
+            threads = threads.filter(known)
+        if (wanted := asked.flag("has_attachment")) is not None:
+            files = Attachment.objects.filter(
+                message__thread=OuterRef("pk"), inline=False
+            )
+            threads = threads.filter(Exists(files) if wanted else ~Exists(files))
         if tag := asked.text("tag"):
             threads = threads.filter(tags__name=tag)
         if person := asked.address("from"):
@@ -120,7 +164,11 @@ class ThreadList(View):
 
 
 class ThreadDetail(View):
-    scopes: ClassVar = {"GET": "threads:read", "PATCH": "threads:write"}
+    scopes: ClassVar = {
+        "GET": "threads:read",
+        "PATCH": "threads:write",
+        "DELETE": "threads:write",
+    }
 
     @described("ThreadWithMessages")
     def get(self, request: Request, thread_id: str) -> HttpResponse:
@@ -129,7 +177,7 @@ class ThreadDetail(View):
         thread = visible(self.key, thread_id)
         newest = page(
             Place(f"/api/v1/threads/{thread.public_id}/messages"),
-            Message.objects.with_relations().filter(thread=thread),
+            Message.objects.kept().with_relations().filter(thread=thread),
             "pk",
             LIST_LIMIT,
             message_json,
@@ -157,11 +205,21 @@ class ThreadDetail(View):
         lifecycle.change(
             thread.pk,
             actor=actor(self.key),
-            changes=_changes(asked.validated_data),
+            changes=changes_of(asked.validated_data),
             if_match=demanded(request),
         )
         fresh = visible(self.key, thread.public_id)
         return Response(thread_json(fresh), headers={"ETag": etag(fresh)})
+
+    @described(status=204)
+    def delete(self, request: Request, thread_id: str) -> Response:
+        """Erase a thread and all that was said in it, for good."""
+        Parameters(request, ())
+        thread = visible(self.key, thread_id)
+        erasing.delete_thread(
+            thread.pk, actor=actor(self.key), if_match=demanded(request)
+        )
+        return Response(status=204)
 
 
 class ThreadMessages(View):
@@ -172,7 +230,7 @@ class ThreadMessages(View):
         """List a thread's messages, newest first."""
         asked = Parameters(request, ("limit", "cursor"))
         thread = visible(self.key, thread_id)
-        messages = Message.objects.with_relations().filter(thread=thread)
+        messages = Message.objects.kept().with_relations().filter(thread=thread)
         return Response(
             page(Place.of(request), messages, "pk", asked.limit(), message_json)
         )
@@ -188,9 +246,14 @@ class ThreadReply(View):
         thread = visible(self.key, thread_id)
         asked = ReplyInput(data=request.data)
         asked.is_valid(raise_exception=True)
-        wanted = _reply(asked.validated_data)
+        values = dict(asked.validated_data)
+        dry_run = values.pop("dry_run", False)
+        wanted = _reply(values)
         if outbound.outsiders(thread, wanted):
             require(self.key, "messages:send_any")
+        if dry_run:
+            mime = outbound.preview(thread.pk, wanted, actor=actor(self.key))
+            return download(mime, "message/rfc822", f"{thread.public_id}.eml")
 
         def act() -> Response:
             message = outbound.reply(thread.pk, wanted, actor=actor(self.key))
@@ -206,24 +269,35 @@ def _reply(asked: JSON) -> outbound.Reply:
         Enclosure(**{"content_type": "", **file})
         for file in asked.get("attachments", ())
     ]
-    return outbound.Reply(**{**asked, "attachments": enclosed})
+    values = {**asked, "attachments": enclosed}
+    if values.get("assignee") is not None:
+        values["assignee"] = _colleague(values["assignee"])
+    return outbound.Reply(**values)
 
 
-def _changes(asked: JSON) -> lifecycle.Changes:
+def _colleague(email: str) -> User:
+    user = User.objects.filter(email=email.lower(), is_active=True).first()
+    if user is None:
+        raise _unknown(
+            "assignee", "There is no such team member; see GET /api/v1/users.", "user"
+        )
+    return user
+
+
+def _unknown(field: str, text: str, what: str = "") -> serializers.ValidationError:
+    detail = serializers.ErrorDetail(text, code=f"unknown_{what or field}")
+    return serializers.ValidationError({field: detail})
+
+
+def changes_of(asked: JSON) -> lifecycle.Changes:
     values = dict(asked)
     if values.get("assignee") is not None:
-        email = values["assignee"].lower()
-        user = User.objects.filter(email=email, is_active=True).first()
-        if user is None:
-            raise serializers.ValidationError(
-                {
-                    "assignee": serializers.ErrorDetail(
-                        "There is no such team member; see GET /api/v1/users.",
-                        code="unknown_user",
-                    )
-                }
-            )
-        values["assignee"] = user
+        values["assignee"] = _colleague(values["assignee"])
+    if values.get("team") is not None:
+        team = Team.objects.filter(name=values["team"]).first()
+        if team is None:
+            raise _unknown("team", "There is no such team; see GET /api/v1/teams.")
+        values["team"] = team
     if values.get("snoozed_until") is not None:
         values["snoozed_until"] = moment("snoozed_until", values["snoozed_until"])
     return lifecycle.Changes(**values)

@@ -1,7 +1,9 @@
 """`manage.py alive`: what a container's health check asks."""
 
 import signal
+import socket
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from django.db.models import F
@@ -60,3 +62,23 @@ def test_the_web_server_is_asked_by_its_public_name(environment, tmp_path):
             return said.returncode == 0
 
         eventually(answers, explain=web.output)
+
+
+def test_the_listener_for_mail_servers_is_asked_for_its_greeting(environment, tmp_path):
+    place = str(tmp_path / "lmtp")
+    asked = ("alive", "lmtp", "--listen")
+    away = command(environment, *asked, place)
+    assert away.returncode == 1
+    assert f"lmtp: {place} does not answer" in away.stderr
+    with running(environment, tmp_path / "log", "lmtp", "--listen", place) as listener:
+        listener.says("Listening")
+        assert command(environment, *asked, place).returncode == 0
+        assert listener.end() == 0, listener.output()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        speak = Thread(target=lambda: server.accept()[0].sendall(b"421 not now\r\n"))
+        speak.start()
+        said = command(environment, *asked, f"127.0.0.1:{port}")
+        speak.join()
+    assert (said.returncode, "421 not now" in said.stderr) == (1, True)
+    assert command(environment, *asked, "nowhere").returncode == 2

@@ -24,7 +24,7 @@ from threads.models import (
     Reference,
     Thread,
 )
-from threads.outbound import Reply, reply
+from threads.outbound import Reply, reply, smtp_settings_of
 from webhooks.leases import in_seconds
 from webhooks.models import Event, EventBody
 
@@ -804,3 +804,21 @@ def test_a_reply_to_a_merged_thread_joins_the_survivor(thread, maildir, ingest):
     for one in (message, later):
         one.refresh_from_db()
         assert (one.status, one.thread) == ("sent", asked)
+
+
+def test_a_server_without_a_word_on_tls_gets_no_mail_in_clear(thread):
+    with smtp_server() as sink:
+        use(sink)
+        mailbox = Mailbox.objects.get()
+        server = {k: v for k, v in mailbox.smtp.items() if k != "tls"}
+        Mailbox.objects.update(smtp=server)
+        assert smtp_settings_of(Mailbox.objects.get())["tls"] == "starttls"
+        message = answer(thread())
+        smtp.send_due()
+        assert sink.mails == []
+        message.refresh_from_db()
+        assert message.status == "queued"
+        assert "STARTTLS" in message.error_detail
+    # What is wrapped in TLS from the first byte needs no STARTTLS.
+    wrapped = Mailbox(smtp={"host": "smtp.shop.nl", "port": 465})
+    assert smtp_settings_of(wrapped)["tls"] == "ssl"

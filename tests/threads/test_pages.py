@@ -15,7 +15,7 @@ from threads import outbound
 from threads.access import groups
 from threads.actors import SYSTEM
 from threads.mail.display import html_for_frame
-from threads.models import Message, Note, Tag, Thread, User
+from threads.models import Message, Note, Tag, Team, Thread, User
 from threads.serializers import message_json
 from webhooks import subscriptions
 from webhooks.admin import base
@@ -357,3 +357,24 @@ def test_tricks_do_not_reach_the_frame(html):
     shown = html_for_frame(letter("", html=html), pictures=True)
     for trick in ("<script", "url(", "evil", "position", "text/html", "75rl"):
         assert trick not in shown
+
+
+def test_a_thread_is_given_to_a_team_on_its_page(client, admin_user, desk):
+    thread = desk.arrive(letter()).thread
+    page = reverse("admin:threads_thread_change", args=[thread.public_id])
+    client.force_login(admin_user)
+    assert 'name="team"' not in client.get(page).content.decode()
+    team = Team.objects.create(name="Inkoop")
+    Tag.objects.create(name="Inkooporder")
+    assert f'<option value="{team.pk}">Inkoop<' in client.get(page).content.decode()
+    do = reverse("admin:threads_thread_do", args=[thread.public_id, "team"])
+    client.post(do, {"team": team.pk})
+    thread.refresh_from_db()
+    assert thread.team == team
+    assert "Team: – → Inkoop" in client.get(page).content.decode()
+    client.post(do, {"team": "99999"})
+    thread.refresh_from_db()
+    assert thread.team == team
+    client.post(do, {"team": ""})
+    thread.refresh_from_db()
+    assert thread.team is None

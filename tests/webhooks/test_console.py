@@ -15,8 +15,11 @@ from threads.models import User
 from webhooks import delivery, outbox, record, subscriptions
 from webhooks.catalogue import TEST
 from webhooks.claims import recover
+from webhooks.health import GONE
 from webhooks.leases import in_seconds
-from webhooks.models import Delivery, Event, Replay
+from webhooks.models import Delivery, Event, Replay, Retention, Webhook
+from webhooks.models.retention import days_kept
+from webhooks.retention import prune
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,3 +158,70 @@ def test_what_a_narrowed_webhook_may_not_hear_is_not_sent_again_by_hand(
     answer = api.post(f"/api/v1/deliveries/{one.public_id}/replay")
     assert (answer.status_code, answer.json()["code"]) == (409, "webhook_narrowed")
     assert Delivery.objects.count() == 1
+
+
+def test_every_page_says_which_webhooks_have_been_failing_for_an_hour(site, webhook):
+    page = "/admin/threads/thread/"
+    hook = webhook("https://hooks.nl/in?token=geheim")
+
+    def said(path=page):
+        return site.get(path).content.decode()
+
+    Webhook.objects.update(failing_since=in_seconds(-600))
+    assert "webhook-banner" not in said()
+    Webhook.objects.update(failing_since=in_seconds(-3 * 3600))
+    assert "Webhook hooks.nl has been failing for 3\xa0hours" in said()
+    assert f'href="/admin/webhooks/webhook/{hook.pk}/change/"' in said()
+    assert "geheim" not in said()
+    # There it stands among what needs a person; and nobody has logged in yet here.
+    assert "webhook-banner" not in said("/admin/")
+    other = webhook("https://other.nl/")
+    Webhook.objects.filter(pk=other.pk).update(state="off", state_reason=GONE)
+    assert "2 webhooks fail or were switched off." in said()
+    Webhook.objects.filter(pk=hook.pk).update(failing_since=None)
+    assert "Webhook other.nl has been switched off" in said()
+    # By hand, whoever did it knows.
+    Webhook.objects.filter(pk=other.pk).update(state_reason="")
+    assert "webhook-banner" not in said()
+    Webhook.objects.update(failing_since=in_seconds(-9999))
+    User.objects.update(is_superuser=False)
+    assert "webhook-banner" not in said("/admin/account/")
+    site.logout()
+    assert "webhook-banner" not in said("/admin/login/")
+
+
+def test_the_numbers_of_metrics_are_one_request_beside_the_dashboard(
+    site, webhook, publish
+):
+    publish(1)
+    said = site.get("/admin/system/delivery/").content.decode()
+    assert said.startswith("<dl")
+    assert "last drain" in said
+    User.objects.update(is_superuser=False)
+    assert site.get("/admin/system/delivery/").status_code == 403
+
+
+def test_the_retention_is_set_on_the_site_and_counts_at_once(site, publish, settings):
+    publish(1)
+    Event.objects.update(created_at=in_seconds(-10 * 86_400))
+    Delivery.objects.update(
+        state="succeeded", created_at=in_seconds(-10 * 86_400), finished_at=Now()
+    )
+    assert prune(1) == 0
+    page = site.get("/admin/webhooks/retention/", follow=True)
+    assert page.redirect_chain[-1][0] == "/admin/webhooks/retention/add/"
+    assert 'value="30"' in page.content.decode()
+    short = site.post("/admin/webhooks/retention/add/", {"days": 6})
+    assert "greater than or equal to 7" in short.content.decode()
+    site.post("/admin/webhooks/retention/add/", {"days": 8})
+    assert prune(1) == 1
+    page = site.get("/admin/webhooks/retention/", follow=True)
+    assert page.redirect_chain[-1][0].endswith("/change/")
+    site.post(page.redirect_chain[-1][0], {"days": 99})
+    assert days_kept() == 99
+    # A second row would be one too many.
+    again = site.post("/admin/webhooks/retention/add/", {"days": 50})
+    assert again.url == page.redirect_chain[-1][0]
+    assert days_kept() == 99
+    Retention.objects.all().delete()
+    assert days_kept() == settings.RETENTION_DAYS

@@ -172,6 +172,22 @@ def test_retry_after_is_obeyed_and_pauses_the_webhook(webhook, publish):
     assert Delivery.objects.filter(next_at__gt=in_seconds(3500)).count() == 1
 
 
+@pytest.mark.parametrize(("status", "counts"), [(429, False), (503, True)])
+def test_who_is_asked_too_often_need_not_say_how_long(webhook, publish, status, counts):
+    with receiving((status, {}, b"")) as receiver:
+        webhook(receiver.url, max_in_flight=1)
+        publish(2)
+        run()
+        asked = len(receiver.requests)
+    hook = Webhook.objects.get()
+    assert (hook.failing_since is not None) is counts
+    assert (asked == 1) is not counts
+    waits = Webhook.objects.filter(
+        breaker_until__gt=in_seconds(30), breaker_until__lt=in_seconds(61)
+    )
+    assert waits.exists() is not counts
+
+
 def test_while_paused_nothing_is_dropped_and_enabling_sends_it(webhook, publish):
     with receiving() as receiver:
         hook = webhook(receiver.url)

@@ -45,6 +45,7 @@ _ADMINISTRATOR: Rights = {
     ("webhooks", "Secret"): _ALL,
     ("webhooks", "Delivery"): _EDIT,
     ("webhooks", "Heartbeat"): _VIEW,
+    ("webhooks", "Retention"): _ALL,
     ("api", "ApiKey"): _ALL,
 }
 GROUPS: dict[str, Rights] = {

@@ -8,6 +8,8 @@ from threads.models import Message
 
 def flags(message: Message) -> list[tuple[str, str, str]]:
     """`(kind, label, what it means)`: what a reader must know before trusting it."""
+    if message.erased_at is not None:
+        return [("", _("erased"), _("Nothing of what this message said is kept."))]
     found = []
     if message.unverified_sender:
         found.append(

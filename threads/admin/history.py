@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from threads.models import Thread
 from webhooks.models import Delivery, EventBody
@@ -64,6 +65,13 @@ def _count(*states: str) -> Coalesce:
     return Coalesce(Subquery(found), 0)
 
 
+# Changes that say it all by their name.
+_WITHOUT_VALUES = {
+    "note": gettext_lazy("Internal note"),
+    "erased_messages": gettext_lazy("A message was erased"),
+}
+
+
 def _line(body: Any) -> Line:
     told: JSON = json.loads(bytes(body.body) or b"{}")
     actor = told.get("actor") or {}
@@ -90,19 +98,19 @@ def _change(name: str, said: JSON) -> str:
     old, new = said.get("old"), said.get("new")
     if name == "tags":
         return _tags(old or [], new or [])
-    if name == "note":
-        return _("Internal note")
+    if name in _WITHOUT_VALUES:
+        return str(_WITHOUT_VALUES[name])
     if name == "snoozed_until":
         moment = parse_datetime(new) if new else None
         if moment is None:
             return _("Awake again")
-        until = date_format(localtime(moment), "d-m-Y H:i")
+        until = date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
         return _("Snoozed until %(moment)s") % {"moment": until}
     if name == "subject":
         return _("Subject: %(new)s") % {"new": new}
     values = {**dict(Thread.Status.choices), **dict(Thread.Priority.choices)}
-    labels = {"status": _("Status"), "priority": _("Priority")}
-    was, now = (str(values.get(str(value), value)) for value in (old, new))
+    labels = {"status": _("Status"), "priority": _("Priority"), "team": _("Team")}
+    was, now = (str(values.get(str(value), value or "–")) for value in (old, new))
     return f"{labels.get(name, name)}: {was} → {now}"
 
 

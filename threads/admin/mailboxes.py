@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +18,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from threads.models import Alias, Mailbox, Source
+from threads.models import Alias, IngestRecord, Mailbox, Source
 from threads.outbound import smtp_settings_of
 from threads.probes import Finding, try_smtp, try_source
 from threads.sources import oauth
@@ -35,6 +36,7 @@ else:
     _SourceForm = _MailboxForm = forms.ModelForm
 
 _HIGHEST_PORT = 65_535
+_LEFT_SHOWN = 20
 
 
 def _say(request: HttpRequest, finding: Finding) -> None:
@@ -512,6 +514,19 @@ class SourceAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[misc
         if obj.last_pass_at is None:
             return "new", gettext("not fetched yet")
         return "ok", gettext("works")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (source := kwargs.get("obj")) is not None:
+            left = IngestRecord.objects.left().filter(source=source)
+            found = list(left.order_by("-pk")[: _LEFT_SHOWN + 1])
+            context |= {
+                "left": found[:_LEFT_SHOWN],
+                "more_left": len(found) > _LEFT_SHOWN,
+                "limit": settings.MAIL_SIZE_LIMIT,
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: Source, form: Any, change: Any

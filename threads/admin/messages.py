@@ -120,7 +120,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     def _message(self, request: HttpRequest, public_id: str) -> Message:
         self._allowed(request)
-        found = Message.objects.select_related("thread", "original")
+        found = Message.objects.kept().select_related("thread", "original")
         return get_object_or_404(found, public_id=public_id)
 
 

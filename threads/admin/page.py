@@ -9,13 +9,13 @@ from django.db.models.functions import Left, Length
 from threads.admin.history import Line, history
 from threads.admin.letters import Letter, Piece, letter_of, pieces
 from threads.house import House
-from threads.models import Message, Note, Recipient, Tag, Thread, User
+from threads.models import Message, Note, Recipient, Tag, Team, Thread, User
 from threads.recipients import Recipients, answered_message, reply_recipients
 
 SHOWN = 50
 # A mail that a person wrote is far shorter; the original has the rest.
 TEXT_SHOWN = 30_000
-_TAGS_SHOWN = 300
+_NAMES_SHOWN = 300
 _FAILED = (Recipient.State.FAILED, Recipient.State.BOUNCED)
 
 
@@ -39,6 +39,8 @@ class Page:
     tags: list[str]
     other_tags: list[str]
     team: list[User]
+    # Each by its key and its name.
+    teams: list[tuple[int, str]]
     stream: list[Letter | Remark]
     # Older messages than these, and the cursor to them; "" on the newest page.
     earlier: int
@@ -55,13 +57,7 @@ def page_of(thread: Thread, before: str = "") -> Page:
     notes = _notes(thread, letters, whole=not earlier, newest=not before)
     entries: list[Letter | Remark] = [*letters, *notes]
     stream = sorted(entries, key=lambda entry: entry.when)
-    tags = list(
-        Tag.objects.annotate(
-            mine=Exists(
-                Thread.tags.through.objects.filter(thread=thread, tag=OuterRef("pk"))
-            )
-        ).order_by("-mine", "name")[:_TAGS_SHOWN]
-    )
+    teams, tags = _names(thread)
     team = list(User.objects.filter(is_active=True).order_by("first_name", "email"))
     answered = None if before else _answered(thread, letters, whole=not earlier)
     for letter in letters:
@@ -73,9 +69,10 @@ def page_of(thread: Thread, before: str = "") -> Page:
         reply_to, reply_all = _recipients(thread, answered, house, letters)
     return Page(
         thread=thread,
-        tags=[tag.name for tag in tags if tag.mine],
-        other_tags=[tag.name for tag in tags if not tag.mine],
+        tags=[name for name, mine in tags if mine],
+        other_tags=[name for name, mine in tags if not mine],
         team=team,
+        teams=teams,
         stream=stream,
         earlier=earlier,
         earlier_cursor=letters[0].message.public_id if letters and earlier else "",
@@ -83,6 +80,22 @@ def page_of(thread: Thread, before: str = "") -> Page:
         reply_to=reply_to,
         reply_all=reply_all,
         history=history(thread),
+    )
+
+
+def _names(thread: Thread) -> tuple[list[tuple[int, str]], list[tuple[str, bool]]]:
+    """The teams there are, and the tags, its own first: one statement for both."""
+    its_own = Thread.tags.through.objects.filter(thread=thread, tag=OuterRef("pk"))
+    tags = Tag.objects.order_by().annotate(kind=Value("tag"), mine=Exists(its_own))
+    teams = Team.objects.order_by().annotate(
+        kind=Value("team"), mine=Value(value=False)
+    )
+    columns = ("kind", "mine", "name", "pk")
+    both = tags.values_list(*columns).union(teams.values_list(*columns), all=True)
+    found = list(both.order_by("-kind", "-mine", "name")[:_NAMES_SHOWN])
+    return (
+        [(pk, name) for kind, _mine, name, pk in found if kind == "team"],
+        [(name, bool(mine)) for kind, mine, name, _pk in found if kind == "tag"],
     )
 
 

@@ -67,6 +67,14 @@ def system(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/system.html", context)
 
 
+def delivery(request: HttpRequest) -> HttpResponse:
+    """The card of the dashboard, which asks for it once the page is there."""
+    if not request.user.has_perm("webhooks.view_heartbeat"):
+        raise PermissionDenied
+    context = {"delivery": _delivery(figures.now())}
+    return TemplateResponse(request, "admin/figures.html", context)
+
+
 def _delivery(found: figures.Figures) -> list[tuple[str, str]]:
     """The numbers of /metrics, in words."""
     attempts = (f"{kind} {count}" for kind, count in sorted(found.attempts.items()))

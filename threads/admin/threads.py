@@ -247,7 +247,7 @@ class ThreadAdmin(ReadOnlyAdmin):
             Thread.objects.select_related(
                 "mailbox", "assignee", "team", "customer", "merged_into"
             )
-            .filter(public_id=public_id)
+            .filter(public_id=public_id, deleted_at=None)
             .first()
         )
         if found is None:

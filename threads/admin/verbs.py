@@ -18,7 +18,7 @@ from threads.actors import Actor
 from threads.errors import RefusedError
 from threads.lifecycle import Changes, change
 from threads.mail.compose import Enclosure
-from threads.models import Message, Thread, User
+from threads.models import Message, Team, Thread, User
 from threads.notes import add_note
 
 Verb = Callable[[HttpRequest, Thread], str]
@@ -81,6 +81,22 @@ def _assign(request: HttpRequest, thread: Thread) -> str:
     if user is None:
         return _("The thread is unassigned.")
     return _("The thread is assigned to %(name)s.") % {"name": user}
+
+
+def _team(request: HttpRequest, thread: Thread) -> str:
+    wanted = request.POST.get("team", "")
+    team = None
+    if wanted:
+        known = _NUMBER.fullmatch(wanted)
+        team = Team.objects.filter(pk=int(wanted)).first() if known else None
+        if team is None:
+            raise RefusedError(
+                "unknown_team", _("There is no such team. Choose one of the list.")
+            )
+    _change(request, thread, team=team)
+    if team is None:
+        return _("The thread is no team's.")
+    return _("The thread is for team %(name)s.") % {"name": team}
 
 
 def _colleague(wanted: str) -> User | None:
@@ -212,6 +228,7 @@ VERBS: dict[str, Verb] = {
     "spam": _spam,
     "not-spam": _reopen,
     "assign": _assign,
+    "team": _team,
     "tag": _tag,
     "untag": _untag,
     "priority": _priority,

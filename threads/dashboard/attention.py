@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, Q, Subquery
+from django.db.models import Count, Exists, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -22,8 +22,8 @@ from webhooks.models import Delivery, Heartbeat, Webhook
 
 # A watcher sweeps every minute, a worker says so every few seconds.
 _SOURCE_SILENT = timedelta(minutes=10)
-_WORKER_SILENT = timedelta(minutes=2)
-_OVERDUE = timedelta(minutes=2)
+WORKER_SILENT = timedelta(minutes=2)
+OVERDUE = timedelta(minutes=2)
 _LISTED = 5
 # Of the newest failed replies so many; what is older and still open waits its turn.
 _LOOKED_AT = 100
@@ -60,19 +60,19 @@ class Pulse:
 
 def items(user: User, pulse: Pulse) -> list[Item]:
     return [
-        *_worker(user, pulse),
-        *_sources(user),
-        *_webhooks(user),
-        *_replies(user),
-        *_quarantine(user),
+        *worker(user, pulse),
+        *sources(user),
+        *webhooks(user),
+        *replies(user),
+        *quarantine(user),
         *_threads(user),
     ]
 
 
-def _worker(user: User, pulse: Pulse) -> Iterator[Item]:
+def worker(user: User, pulse: Pulse) -> Iterator[Item]:
     now = timezone.now()
     link = reverse("system") if user.has_perm("webhooks.view_heartbeat") else ""
-    if pulse.worker_at is None or now - pulse.worker_at > _WORKER_SILENT:
+    if pulse.worker_at is None or now - pulse.worker_at > WORKER_SILENT:
         seen = pulse.worker_at
         yield Item(
             tone="error",
@@ -85,7 +85,7 @@ def _worker(user: User, pulse: Pulse) -> Iterator[Item]:
             link=link,
         )
     due = min((at for at in (pulse.delivery_due, pulse.reply_due) if at), default=None)
-    if due and now - due > _OVERDUE:
+    if due and now - due > OVERDUE:
         yield Item(
             tone="warning",
             icon="hourglass_top",
@@ -95,13 +95,25 @@ def _worker(user: User, pulse: Pulse) -> Iterator[Item]:
         )
 
 
-def _sources(user: User) -> Iterator[Item]:
+def troubled_sources() -> QuerySet[Source]:
+    """Not read for a while, or not without an error."""
     limit = Now() - _SOURCE_SILENT
     silent = Q(last_pass_at__lt=limit) | Q(last_pass_at=None, created_at__lt=limit)
-    troubled = Source.objects.filter(silent | ~Q(last_error=""), active=True)
-    for source in troubled.select_related("mailbox").only(
-        "last_pass_at", "created_at", "last_error", "error_words", "mailbox__address"
-    )[:_LISTED]:
+    return Source.objects.filter(silent | ~Q(last_error=""), active=True)
+
+
+def sources(user: User) -> Iterator[Item]:
+    for source in (
+        troubled_sources()
+        .select_related("mailbox")
+        .only(
+            "last_pass_at",
+            "created_at",
+            "last_error",
+            "error_words",
+            "mailbox__address",
+        )[:_LISTED]
+    ):
         link = _link(user, "threads.source", source.pk)
         yield Item(
             tone="error",
@@ -118,14 +130,11 @@ def _sources(user: User) -> Iterator[Item]:
         )
 
 
-def _webhooks(user: User) -> Iterator[Item]:
+def webhooks(user: User) -> Iterator[Item]:
     troubled = list(
-        Webhook.objects.present()
-        .filter(
-            ~Q(failing_since=None) | Q(state=Webhook.State.OFF) & ~Q(state_reason="")
-        )
-        .order_by("failing_since", "pk")
-        .only("url", "failing_since", "state", "state_reason")[:_LISTED]
+        Webhook.objects.troubled().only(
+            "url", "failing_since", "state", "state_reason"
+        )[:_LISTED]
     )
     stuck = _stuck(troubled) if troubled else {}
     for webhook in troubled:
@@ -174,7 +183,7 @@ def _stuck(webhooks: list[Webhook]) -> dict[int, list[str]]:
     return said
 
 
-def _replies(user: User) -> Iterator[Item]:
+def replies(user: User) -> Iterator[Item]:
     """Of threads that somebody still works on: closing one says it is dealt with."""
     troubled = (
         Message.objects.filter(
@@ -208,7 +217,7 @@ def _replies(user: User) -> Iterator[Item]:
         )
 
 
-def _quarantine(user: User) -> Iterator[Item]:
+def quarantine(user: User) -> Iterator[Item]:
     count = IngestRecord.objects.filter(state=IngestRecord.State.QUARANTINED).count()
     if count:
         yield Item(

@@ -5,10 +5,12 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from threads.models.mailboxes import Source
 from webhooks.fields import PublicIdField
+from webhooks.wording import shown
 
 
 class Original(models.Model):
@@ -21,6 +23,13 @@ class Original(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+
+class IngestRecordQuerySet(models.QuerySet["IngestRecord"]):
+    def left(self) -> "IngestRecordQuerySet":
+        """What stays at its source: too large, or not to be had."""
+        state = IngestRecord.State
+        return self.filter(Q(state=state.OVERSIZE) | Q(state=state.UNFETCHABLE))
 
 
 class IngestRecord(models.Model):
@@ -39,6 +48,8 @@ class IngestRecord(models.Model):
         Source,
         on_delete=models.PROTECT,
         related_name="records",
+        # `ingest_record_once` begins with it; of two, SQLite would take the worse one.
+        db_index=False,
         verbose_name=_("source"),
     )
     # Maildir: "" and the base name before ":" (other content under an old name:
@@ -67,6 +78,8 @@ class IngestRecord(models.Model):
     cleanup = models.CharField(max_length=6, blank=True, default="", db_default="")
     received_at = models.DateTimeField(_("received"), db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+
+    objects = IngestRecordQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("quarantined mail")
@@ -114,7 +127,19 @@ class IngestRecord(models.Model):
                 name="ingest_record_quarantine",
                 condition=Q(state="quarantined"),
             ),
+            # The page of a source, and the doctor: what was left where it is. OR and
+            # not IN: SQLite does not recognise a list that comes as parameters.
+            models.Index(
+                fields=["source", "-id"],
+                name="ingest_record_left",
+                condition=Q(state="oversize") | Q(state="unfetchable"),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.ref} ({self.get_state_display()})"
+
+    @property
+    def trouble(self) -> str:
+        """`last_error` in the language of whoever looks."""
+        return shown(self.error_words, self.last_error, gettext)

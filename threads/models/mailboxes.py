@@ -80,8 +80,8 @@ class Mailbox(models.Model):
             " alias has."
         ),
     )
-    # Keys host, port, username, password and tls ("starttls", "ssl" or "none");
-    # empty means the installation's own server.
+    # Keys host, port, username, password and tls ("starttls", "ssl" or "none"; absent
+    # is never "none"); empty means the installation's own server.
     smtp = EncryptedField(_("SMTP"), default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -19,7 +19,12 @@ from webhooks.wording import shown
 class MessageQuerySet(models.QuerySet["Message"]):
     def within(self, domains: list[str]) -> "MessageQuerySet":
         """What a key bound to `domains` may see; no domains means all."""
-        return self.filter(mailbox__domain__in=domains) if domains else self.all()
+        kept = self.kept()
+        return kept.filter(mailbox__domain__in=domains) if domains else kept
+
+    def kept(self) -> "MessageQuerySet":
+        """Not erased. Of an erased one only that it was there is known."""
+        return self.filter(erased_at=None)
 
     def with_relations(self) -> "MessageQuerySet":
         return self.select_related("mailbox", "thread").prefetch_related(
@@ -90,6 +95,8 @@ class Message(models.Model):
     sent_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField(_("received"), db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
+    # Since when nothing of what it said is left (erasing.py).
+    erased_at = models.DateTimeField(null=True, editable=False)
 
     auto = models.BooleanField(default=False)
     bulk = models.BooleanField(default=False)

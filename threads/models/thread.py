@@ -37,7 +37,8 @@ class _Holds(models.Func):
 class ThreadQuerySet(models.QuerySet["Thread"]):
     def within(self, domains: list[str]) -> "ThreadQuerySet":
         """What a key bound to `domains` may see; no domains means all."""
-        return self.filter(mailbox__domain__in=domains) if domains else self.all()
+        kept = self.filter(deleted_at=None)
+        return kept.filter(mailbox__domain__in=domains) if domains else kept
 
     def standing(self) -> "ThreadQuerySet":
         """Those with messages of their own: not merged away."""
@@ -148,6 +149,8 @@ class Thread(models.Model):
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
     closed_at = models.DateTimeField(_("closed"), null=True)
     snoozed_until = models.DateTimeField(_("snoozed until"), null=True)
+    # Its messages are erased, nobody sees it; the row stays for what refers to it.
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
     objects = ThreadQuerySet.as_manager()
 
@@ -199,8 +202,8 @@ class ThreadLinkQuerySet(models.QuerySet["ThreadLink"]):
         """The cuts between two sets of threads, by what those hold today."""
         one, two = list(some), list(others)
         return self.filter(
-            Q(a__thread__in=one, b__thread__in=two)
-            | Q(a__thread__in=two, b__thread__in=one),
+            Q(a__thread__among=one, b__thread__among=two)
+            | Q(a__thread__among=two, b__thread__among=one),
             kind=ThreadLink.Kind.CUT,
         )
 

@@ -4,14 +4,21 @@ from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+)
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from webhooks.checks import CONFIGURATION
 
-# What PostgreSQL says while it is a standby: "read_only_sql_transaction".
-_READ_ONLY = "25006"
+# An "internal error" of PostgreSQL is the state of a connection: it is to a standby
+# by now ("read_only_sql_transaction"), or was given up because it stood still.
+_REFUSED = (OperationalError, InterfaceError, InternalError)
 
 
 class OperatorCommand(BaseCommand):
@@ -20,7 +27,7 @@ class OperatorCommand(BaseCommand):
     `manage.py check` makes all of them.
     """
 
-    requires_system_checks = (CONFIGURATION,)
+    requires_system_checks: tuple[str, ...] = (CONFIGURATION,)
     # Shown at the end of `--help`, as it is written.
     example = ""
 
@@ -38,18 +45,18 @@ class OperatorCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except (DatabaseError, InterfaceError) as error:
-            said = _not_migrated() or _out_of_reach(error)
+            said = not_migrated() or out_of_reach(error)
             if not said:
                 raise
             raise CommandError(said) from error
 
     def expect_tables(self) -> None:
         """For what runs on while its database is away: tables won't come by waiting."""
-        if said := _not_migrated():
+        if said := not_migrated():
             raise CommandError(said)
 
 
-def _not_migrated() -> str:
+def not_migrated() -> str:
     try:
         migrations = MigrationExecutor(connection)
         waiting = migrations.migration_plan(migrations.loader.graph.leaf_nodes())
@@ -60,9 +67,8 @@ def _not_migrated() -> str:
     return _("The database is not up to date. First run: manage.py migrate")
 
 
-def _out_of_reach(error: Exception) -> str:
-    read_only = getattr(error.__cause__, "sqlstate", "") == _READ_ONLY
-    if not read_only and not isinstance(error, OperationalError | InterfaceError):
+def out_of_reach(error: Exception) -> str:
+    if not isinstance(error, _REFUSED):
         return ""
     return _(
         "The database refused: %s. Nothing is lost or half stored; run it again when"

@@ -4,6 +4,7 @@ from webhooks.models.delivery import Attempt, Delivery
 from webhooks.models.event import Event, EventBody
 from webhooks.models.lease import DrainLease, Heartbeat
 from webhooks.models.replay import Replay
+from webhooks.models.retention import Retention
 from webhooks.models.webhook import Secret, Webhook
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "EventBody",
     "Heartbeat",
     "Replay",
+    "Retention",
     "Secret",
     "Webhook",
 ]

@@ -36,6 +36,12 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """Not deleted. A deleted webhook keeps its row for its deliveries' sake."""
         return self.filter(deleted_at=None)
 
+    def troubled(self) -> "WebhookQuerySet":
+        """Those that fail, longest first, and those that we have switched off."""
+        off = Q(state=Webhook.State.OFF) & ~Q(state_reason="")
+        found = self.present().filter(~Q(failing_since=None) | off)
+        return found.order_by("failing_since", "pk")
+
 
 class Webhook(models.Model):
     class State(models.TextChoices):

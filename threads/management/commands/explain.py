@@ -139,7 +139,7 @@ def _named(mail: ParsedMail) -> Mailbox | None:
 
 def _stored(name: str) -> list[Message]:
     """By public id, or all with that Message-ID. Raises `LookupError`."""
-    messages = Message.objects.with_relations().select_related("original")
+    messages = Message.objects.kept().with_relations().select_related("original")
     if _ID.fullmatch(name):
         messages = messages.filter(public_id=name)
     else:

@@ -53,6 +53,16 @@
   // The calendars of dates are made once all is loaded.
   window.addEventListener("load", () => window.setTimeout(speak, 0));
 
+  /* What a page need not wait for. Until it is there, and when it can't be had, the
+     place holds a link to the page that has it. */
+  const load = async (place) => {
+    const answer = await fetch(place.dataset.load, { credentials: "same-origin" });
+    if (answer.ok && !answer.redirected) place.innerHTML = await answer.text();
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("[data-load]").forEach(load);
+  });
+
   const write = async (text) => {
     if (window.isSecureContext && navigator.clipboard) {
       await navigator.clipboard.writeText(text);

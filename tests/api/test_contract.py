@@ -1,0 +1,127 @@
+"""What the API promises beside the everyday: many at once, a rehearsal, its health."""
+
+from datetime import timedelta
+from email import message_from_bytes, policy
+
+import pytest
+from django.utils import timezone
+
+from threads.models import Message, Original, Source, Team, Thread, User
+from webhooks.models import Event, Heartbeat
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def threads(arrive):
+    return [arrive(subject=f"Lamp {number}") for number in range(3)]
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.json()
+    return [thread["id"] for thread in answer.json()["results"]]
+
+
+def test_many_threads_are_changed_alike_or_none_is(client, threads):
+    names = [thread.public_id for thread in threads]
+    User.objects.create_user("bas", "bas@shop.nl", "x")
+    wanted = {"ids": names, "status": "closed", "assignee": "bas@shop.nl"}
+    answer = client.patch("/api/v1/threads", wanted, format="json")
+    assert ids(answer) == names
+    assert {t["status"] for t in answer.json()["results"]} == {"closed"}
+    assert Event.objects.filter(type="thread.closed").count() == 3
+    assert Event.objects.filter(type="thread.assigned").count() == 3
+    wrong = {"ids": [*names[:2], "c" + "0" * 24], "status": "open"}
+    refused = client.patch("/api/v1/threads", wrong, format="json")
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_thread")
+    assert set(Thread.objects.values_list("status", flat=True)) == {"closed"}
+    for bad in ([], names[:1] * 101):
+        body = {"ids": bad, "status": "open"}
+        assert client.patch("/api/v1/threads", body, format="json").status_code == 400
+
+
+def test_a_key_changes_only_its_own_of_many(key, arrive):
+    ours, theirs = arrive(), arrive(to="info@elders.nl")
+    narrow = key(domains=["shop.nl"])
+    both = {"ids": [ours.public_id, theirs.public_id], "priority": "high"}
+    answer = narrow.patch("/api/v1/threads", both, format="json")
+    assert answer.json()["code"] == "unknown_thread"
+    assert set(Thread.objects.values_list("priority", flat=True)) == {"normal"}
+
+
+def test_a_thread_is_a_teams_and_found_by_it(client, threads):
+    Team.objects.create(name="Inkoop")
+    path = f"/api/v1/threads/{threads[0].public_id}"
+    said = client.patch(path, {"team": "Inkoop"}, format="json").json()
+    assert said["team"] == "Inkoop"
+    event = Event.objects.latest("pk")
+    assert event.type == "thread.updated"
+    assert b'"team":{"old":null,"new":"Inkoop"}' in bytes(event.bodies.get().body)
+    assert ids(client.get("/api/v1/threads?team=Inkoop")) == [threads[0].public_id]
+    assert len(ids(client.get("/api/v1/threads?team=none"))) == 2
+    unknown = client.patch(path, {"team": "Verkoop"}, format="json").json()
+    assert unknown["errors"][0]["code"] == "unknown_team"
+    assert client.patch(path, {"team": None}, format="json").json()["team"] is None
+
+
+def test_threads_are_counted_ordered_and_found_by_their_files(client, threads, arrive):
+    with_file = arrive(subject="Factuur", attachment=("a.pdf", b"x"))
+    newest = [thread.public_id for thread in (*threads, with_file)][::-1]
+    assert ids(client.get("/api/v1/threads")) == newest
+    answer = client.get("/api/v1/threads?order=asc&count=true&limit=2")
+    assert (ids(answer), answer.json()["count"]) == (newest[::-1][:2], 4)
+    rest = client.get(answer.json()["next"])
+    assert ids(rest) == newest[::-1][2:]
+    assert ids(client.get(rest.json()["previous"])) == newest[::-1][:2]
+    found = client.get("/api/v1/threads?has_attachment=true")
+    assert ids(found) == [with_file.public_id]
+    assert len(ids(client.get("/api/v1/threads?has_attachment=false"))) == 3
+    wrong = client.get("/api/v1/threads?has_attachment=ja")
+    assert wrong.json()["code"] == "invalid_parameter"
+
+
+def test_a_rehearsal_shows_the_mail_and_keeps_nothing(client, threads):
+    before = [model.objects.count() for model in (Message, Original, Event)]
+    path = f"/api/v1/threads/{threads[0].public_id}/reply"
+    answer = client.post(path, {"body": "Dag!", "dry_run": True}, format="json")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "message/rfc822")
+    rehearsed = message_from_bytes(answer.content, policy=policy.default)
+    assert rehearsed["To"] == "klant@x.nl" or "@" in rehearsed["To"]
+    assert rehearsed["Subject"] == "Re: Lamp 0"
+    assert rehearsed.get_content().strip() == "Dag!"
+    assert [model.objects.count() for model in (Message, Original, Event)] == before
+
+
+def test_a_reply_may_assign_its_thread(client, threads, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    User.objects.create_user("bas", "bas@shop.nl", "x")
+    path = f"/api/v1/threads/{threads[0].public_id}/reply"
+    body = {"body": "Dag!", "assignee": "BAS@shop.nl", "close": True}
+    assert client.post(path, body, format="json").status_code == 202
+    threads[0].refresh_from_db()
+    assert (threads[0].assignee.email, threads[0].status) == ("bas@shop.nl", "closed")
+    nobody = client.post(path, {"body": "x", "assignee": "x@y.nl"}, format="json")
+    assert nobody.json()["errors"][0]["code"] == "unknown_user"
+
+
+def test_health_says_what_is_not_done(client, key, threads):
+    def reasons(asker=client):
+        answer = asker.get("/api/v1/health")
+        said = answer.json()
+        assert (answer.status_code == 200) is (said["status"] == "ok")
+        return [
+            reason["code"] for reason in said["reasons"] if reason["code"] != "disk"
+        ]
+
+    assert reasons() == ["heartbeat"]
+    Heartbeat.objects.create(name="worker:a:1", kind="worker", at=timezone.now())
+    assert reasons() == []
+    long_ago = timezone.now() - timedelta(hours=1)
+    Source.objects.update(last_pass_at=long_ago, active=True)
+    assert reasons() == ["source_lag"]
+    assert reasons(key(domains=["elders.nl"])) == []
+    reply = Message.objects.filter(direction="inbound").first()
+    Message.objects.filter(pk=reply.pk).update(
+        direction="outbound", status="queued", next_at=long_ago
+    )
+    assert reasons() == ["source_lag", "reply_overdue"]
