@@ -47,6 +47,14 @@ def many(hook, state, count, first, next_at):
             f" {next_at}, CURRENT_TIMESTAMP FROM ({numbers}) AS many",
             [hook.pk, state, first, last],
         )
+        if state == "succeeded":
+            cursor.execute(
+                "INSERT INTO webhooks_attempt (delivery_id, number, started_at,"
+                " duration_ms, peer, peer_public, status, error, error_detail,"
+                " error_words, response_excerpt) SELECT n, 1, CURRENT_TIMESTAMP, 5, '',"
+                f" TRUE, 200, '', '', '[]', '' FROM ({numbers}) AS many",
+                [first, last],
+            )
 
 
 def plans(statements):

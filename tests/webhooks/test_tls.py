@@ -121,6 +121,9 @@ def proxying(answer=b"HTTP/1.1 200 Connection established\r\n\r\n", tls=None):
             head += client.recv(65_536)
         asked.append(head.decode())
         client.sendall(answer)
+        if b" 200 " not in answer:
+            client.close()
+            return
         host, port = head.split(b" ")[1].decode().rsplit(":", 1)
         with client, socket.create_connection((host, int(port))) as server:
             back = threading.Thread(target=pipe, args=(server, client), daemon=True)
