@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from api.conditions import demanded, unchanged
 from api.errors import Problem
-from api.inputs import ReplyInput, ThreadChange, ThreadsChange
+from api.inputs import ReplyInput, ThreadChange, ThreadInput, ThreadsChange
 from api.models import ApiKey
 from api.pagination import Place, page
 from api.parameters import Parameters, moment
@@ -21,6 +21,7 @@ from api.views.base import View, described
 from threads import erasing, lifecycle, outbound
 from threads.actors import Actor
 from threads.downloads import download
+from threads.mail.addresses import normalise
 from threads.mail.compose import Enclosure
 from threads.models import Attachment, Mailbox, Message, Team, Thread, User
 from threads.models.thread import ThreadQuerySet
@@ -66,7 +67,11 @@ def visible(key: ApiKey, thread_id: str) -> Thread:
 
 
 class ThreadList(View):
-    scopes: ClassVar = {"GET": "threads:read", "PATCH": "threads:write"}
+    scopes: ClassVar = {
+        "GET": "threads:read",
+        "POST": "messages:send",
+        "PATCH": "threads:write",
+    }
 
     @described("ThreadPage", query=(*_FILTERS, *_PAGING))
     def get(self, request: Request) -> Response:
@@ -84,6 +89,37 @@ class ThreadList(View):
         if asked.flag("count"):
             found["count"] = threads.order_by().count()
         return Response(found)
+
+    @described("Thread", status=201, request=ThreadInput)
+    def post(self, request: Request) -> HttpResponse:
+        """Start a conversation with somebody."""
+        Parameters(request, ())
+        asked = ThreadInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = dict(asked.validated_data)
+        mailbox = self._mailbox(values.pop("mailbox"))
+        subject = values.pop("subject")
+        wanted = _reply(values)
+        if outbound.strangers(mailbox, wanted):
+            require(self.key, "messages:send_any")
+
+        def act() -> Response:
+            begun = outbound.begin(mailbox, subject, wanted, actor=actor(self.key))
+            thread = visible(self.key, begun.public_id)
+            location = f"/api/v1/threads/{thread.public_id}"
+            headers = {"Location": location, "ETag": etag(thread)}
+            return Response(thread_json(thread), status=201, headers=headers)
+
+        return self.once(act)
+
+    def _mailbox(self, address: str) -> Mailbox:
+        known = Mailbox.objects.within(self.key.domains)
+        found = known.filter(address=normalise(address)).first()
+        if found is None:
+            raise _unknown(
+                "mailbox", "There is no such one; see GET /api/v1/mailboxes."
+            )
+        return found
 
     @described("ThreadList", request=ThreadsChange)
     def patch(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 import pytest
 from django.utils import timezone
 
+from threads.laws import LAWS
 from threads.models import Message, Original, Source, Team, Thread, User
 from webhooks.models import Event, Heartbeat
 
@@ -125,3 +126,61 @@ def test_health_says_what_is_not_done(client, key, threads):
         direction="outbound", status="queued", next_at=long_ago
     )
     assert reasons() == ["source_lag", "reply_overdue"]
+
+
+HELLO = {
+    "mailbox": "support@shop.nl",
+    "to": ["Klant@bedrijf.nl"],
+    "subject": "Je bestelling",
+    "body": "Hij is onderweg.",
+}
+
+
+def test_a_conversation_begins_with_a_mail_of_ours(client, arrive, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    arrive(sender="Klant <klant@bedrijf.nl>")
+    answer = client.post(
+        "/api/v1/threads", HELLO, format="json", HTTP_IDEMPOTENCY_KEY="a"
+    )
+    assert answer.status_code == 201, answer.json()
+    thread = answer.json()
+    assert answer["Location"] == f"/api/v1/threads/{thread['id']}"
+    assert thread["subject"] == "Je bestelling"
+    assert thread["customer"]["address"] == "klant@bedrijf.nl"
+    assert thread["customer"]["thread_count"] == 2
+    assert [p["address"] for p in thread["participants"]] == ["klant@bedrijf.nl"]
+    again = client.post(
+        "/api/v1/threads", HELLO, format="json", HTTP_IDEMPOTENCY_KEY="a"
+    )
+    assert again.json()["id"] == thread["id"]
+    (message,) = client.get(answer["Location"]).json()["messages"]
+    assert (message["status"], message["is_first"]) == ("queued", True)
+    assert message["subject"] == "Je bestelling"
+    told = Event.objects.filter(thread=thread["id"])
+    assert list(told.values_list("type", flat=True)) == ["thread.created"]
+    stored = Message.objects.get(public_id=message["id"])
+    joined = arrive(
+        sender="Klant <klant@bedrijf.nl>",
+        message_id="<2@bedrijf.nl>",
+        in_reply_to=f"<{stored.message_id}>",
+    )
+    assert joined.public_id == thread["id"]
+    assert [sentence for law in LAWS for sentence in law.broken()] == []
+
+
+def test_strangers_are_written_to_by_keys_that_may(client, key, arrive, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    arrive()
+    stranger = {**HELLO, "to": ["iemand@elders.nl"]}
+    refused = client.post("/api/v1/threads", stranger, format="json")
+    assert refused.status_code == 403
+    may = key(scopes=["messages:send", "messages:send_any"])
+    assert may.post("/api/v1/threads", stranger, format="json").status_code == 201
+    wrong = {**stranger, "mailbox": "info@elders.nl"}
+    said = may.post("/api/v1/threads", wrong, format="json").json()
+    assert said["errors"][0]["code"] == "unknown_mailbox"
+    settings.EMAIL_HOST = ""
+    before = Thread.objects.count()
+    said = may.post("/api/v1/threads", stranger, format="json")
+    assert (said.status_code, said.json()["code"]) == (503, "smtp_not_configured")
+    assert Thread.objects.count() == before
