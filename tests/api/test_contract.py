@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 import pytest
 from django.utils import timezone
 
+from threads.checks import cors_origins
 from threads.laws import LAWS
 from threads.models import Message, Original, Source, Team, Thread, User
 from webhooks.models import Event, Heartbeat
@@ -184,3 +185,30 @@ def test_strangers_are_written_to_by_keys_that_may(client, key, arrive, settings
     said = may.post("/api/v1/threads", stranger, format="json")
     assert (said.status_code, said.json()["code"]) == (503, "smtp_not_configured")
     assert Thread.objects.count() == before
+
+
+def test_pages_of_named_origins_may_ask_the_api_and_no_others(
+    client, threads, settings
+):
+    asks = {"HTTP_ORIGIN": "https://app.shop.nl"}
+    preflight = {**asks, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PATCH"}
+    assert "Access-Control-Allow-Origin" not in client.get("/api/v1/me", **asks)
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.shop.nl"]
+    answer = client.get("/api/v1/me", **asks)
+    assert answer["Access-Control-Allow-Origin"] == "https://app.shop.nl"
+    assert "Access-Control-Allow-Credentials" not in answer
+    assert "Origin" in answer["Vary"]
+    client.credentials()
+    said = client.options("/api/v1/threads", **preflight)
+    assert said.status_code == 204
+    assert "PATCH" in said["Access-Control-Allow-Methods"]
+    assert "Authorization" in said["Access-Control-Allow-Headers"]
+    for path, origin in (
+        ("/api/v1/threads", "https://evil.nl"),
+        ("/api/v1/threads", "https://app.shop.nl.evil.nl"),
+        ("/admin/login/", "https://app.shop.nl"),
+    ):
+        said = client.options(path, **{**preflight, "HTTP_ORIGIN": origin})
+        assert "Access-Control-Allow-Origin" not in said
+    settings.CORS_ALLOWED_ORIGINS = ["app.shop.nl/", "*", "https://app.shop.nl"]
+    assert len(cors_origins(None)) == 2
