@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -18,7 +18,7 @@ from api.pagination import Place, page
 from api.parameters import Parameters, moment
 from api.scopes import require
 from api.views.base import View, described
-from threads import erasing, lifecycle, outbound
+from threads import erasing, exports, lifecycle, outbound
 from threads.actors import Actor
 from threads.downloads import download
 from threads.mail.addresses import normalise
@@ -66,7 +66,66 @@ def visible(key: ApiKey, thread_id: str) -> Thread:
     return found
 
 
-class ThreadList(View):
+class Filtered(View):
+    """Threads by what a query asks of them."""
+
+    def _filtered(
+        self, asked: Parameters, rows: ThreadQuerySet | None = None
+    ) -> ThreadQuerySet:
+        threads = thread_rows() if rows is None else rows
+        threads = threads.within(self.key.domains).standing()
+        statuses = asked.choices("status", [*Thread.Status.values, "all"])
+        if not statuses:
+            threads = threads.exclude(status=Thread.Status.SPAM)
+        elif "all" not in statuses:
+            threads = threads.filter(status__in=statuses)
+        if asked.text("domain") or asked.text("mailbox"):
+            threads = self._of_ours(threads, asked)
+        if priorities := asked.choices("priority", Thread.Priority.values):
+            threads = threads.filter(priority__in=priorities)
+        if assignee := asked.text("assignee"):
+            threads = (
+                threads.filter(assignee=None)
+                if assignee == "none"
+                else threads.filter(assignee__email=assignee.lower())
+            )
+        if team := asked.text("team"):
+            known = Q(team=None) if team == "none" else Q(team__name=team)
+            threads = threads.filter(known)
+        if (wanted := asked.flag("has_attachment")) is not None:
+            files = Attachment.objects.filter(
+                message__thread=OuterRef("pk"), inline=False
+            )
+            threads = threads.filter(Exists(files) if wanted else ~Exists(files))
+        if tag := asked.text("tag"):
+            threads = threads.filter(tags__name=tag)
+        if person := asked.address("from"):
+            threads = threads.of_person(person)
+        for name, column in (
+            ("updated_since", "updated_at__gte"),
+            ("created_since", "created_at__gte"),
+        ):
+            if (since := asked.moment(name)) is not None:
+                threads = threads.filter(**{column: since})
+        return threads
+
+    def _of_ours(self, threads: ThreadQuerySet, asked: Parameters) -> ThreadQuerySet:
+        """`domain` and `mailbox` are closed lists: the key's own."""
+        known = list(Mailbox.objects.within(self.key.domains))
+        domains = sorted({mailbox.domain for mailbox in known})
+        addresses = [mailbox.address for mailbox in known]
+        picked = asked.choices("domain", domains)
+        named = asked.choices("mailbox", addresses)
+        chosen = [
+            mailbox.pk
+            for mailbox in known
+            if (not picked or mailbox.domain in picked)
+            and (not named or mailbox.address in named)
+        ]
+        return threads.filter(mailbox__in=chosen)
+
+
+class ThreadList(Filtered):
     scopes: ClassVar = {
         "GET": "threads:read",
         "POST": "messages:send",
@@ -146,57 +205,24 @@ class ThreadList(View):
         fresh = [visible(self.key, name) for name in names]
         return Response({"results": [thread_json(thread) for thread in fresh]})
 
-    def _filtered(self, asked: Parameters) -> ThreadQuerySet:
-        threads = thread_rows().within(self.key.domains).standing()
-        statuses = asked.choices("status", [*Thread.Status.values, "all"])
-        if not statuses:
-            threads = threads.exclude(status=Thread.Status.SPAM)
-        elif "all" not in statuses:
-            threads = threads.filter(status__in=statuses)
-        if asked.text("domain") or asked.text("mailbox"):
-            threads = self._of_ours(threads, asked)
-        if priorities := asked.choices("priority", Thread.Priority.values):
-            threads = threads.filter(priority__in=priorities)
-        if assignee := asked.text("assignee"):
-            threads = (
-                threads.filter(assignee=None)
-                if assignee == "none"
-                else threads.filter(assignee__email=assignee.lower())
-            )
-        if team := asked.text("team"):
-            known = Q(team=None) if team == "none" else Q(team__name=team)
-            threads = threads.filter(known)
-        if (wanted := asked.flag("has_attachment")) is not None:
-            files = Attachment.objects.filter(
-                message__thread=OuterRef("pk"), inline=False
-            )
-            threads = threads.filter(Exists(files) if wanted else ~Exists(files))
-        if tag := asked.text("tag"):
-            threads = threads.filter(tags__name=tag)
-        if person := asked.address("from"):
-            threads = threads.of_person(person)
-        for name, column in (
-            ("updated_since", "updated_at__gte"),
-            ("created_since", "created_at__gte"),
-        ):
-            if (since := asked.moment(name)) is not None:
-                threads = threads.filter(**{column: since})
-        return threads
 
-    def _of_ours(self, threads: ThreadQuerySet, asked: Parameters) -> ThreadQuerySet:
-        """`domain` and `mailbox` are closed lists: the key's own."""
-        known = list(Mailbox.objects.within(self.key.domains))
-        domains = sorted({mailbox.domain for mailbox in known})
-        addresses = [mailbox.address for mailbox in known]
-        picked = asked.choices("domain", domains)
-        named = asked.choices("mailbox", addresses)
-        chosen = [
-            mailbox.pk
-            for mailbox in known
-            if (not picked or mailbox.domain in picked)
-            and (not named or mailbox.address in named)
-        ]
-        return threads.filter(mailbox__in=chosen)
+class ThreadExport(Filtered):
+    scopes: ClassVar = {"GET": "threads:read"}
+
+    @described(media="application/x-ndjson", query=(*_FILTERS, "format"))
+    def get(self, request: Request) -> Any:
+        """Stream threads with all their messages: `ndjson`, or the mails as `mbox`."""
+        asked = Parameters(request, (*_FILTERS, "format"))
+        threads = self._filtered(asked, Thread.objects.with_relations())
+        if asked.choice("format", ["ndjson", "mbox"]) == "mbox":
+            kind, name, lines = "application/mbox", "mbox", exports.mbox(threads)
+        else:
+            kind, name = "application/x-ndjson", "ndjson"
+            lines = exports.ndjson(threads)
+        answer = StreamingHttpResponse(lines, content_type=kind)
+        answer["Content-Disposition"] = f'attachment; filename="threads.{name}"'
+        answer["X-Content-Type-Options"] = "nosniff"
+        return answer
 
 
 class ThreadDetail(View):

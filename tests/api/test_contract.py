@@ -1,11 +1,14 @@
 """What the API promises beside the everyday: many at once, a rehearsal, its health."""
 
+import json
+import mailbox
 from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
 from django.utils import timezone
 
+from threads import exports
 from threads.checks import cors_origins
 from threads.laws import LAWS
 from threads.models import Message, Original, Source, Team, Thread, User
@@ -212,3 +215,40 @@ def test_pages_of_named_origins_may_ask_the_api_and_no_others(
         assert "Access-Control-Allow-Origin" not in said
     settings.CORS_ALLOWED_ORIGINS = ["app.shop.nl/", "*", "https://app.shop.nl"]
     assert len(cors_origins(None)) == 2
+
+
+def test_threads_leave_as_lines_or_as_mails(client, key, arrive, tmp_path):
+    raw = "Hallo.\n\nFrom here on it is mine.\n>From there too.\n"
+    ours = arrive(subject="Lamp", text=raw, message_id="<1@bedrijf.nl>")
+    arrive(
+        subject="Re: Lamp", message_id="<2@bedrijf.nl>", in_reply_to="<1@bedrijf.nl>"
+    )
+    theirs = arrive(to="info@elders.nl", subject="Stoel", message_id="<3@x.nl>")
+
+    def lines(asker=client, query=""):
+        answer = asker.get(f"/api/v1/threads/export{query}")
+        assert answer.status_code == 200
+        return [json.loads(line) for line in answer.getvalue().splitlines()]
+
+    assert [t["id"] for t in lines()] == [theirs.public_id, ours.public_id]
+    (whole,) = lines(key(domains=["shop.nl"]))
+    assert [m["subject"] for m in whole["messages"]] == ["Lamp", "Re: Lamp"]
+    assert whole["messages"][0]["body_text"].startswith("Hallo.")
+    assert lines(query="?status=closed") == []
+    answer = client.get("/api/v1/threads/export?format=mbox&mailbox=support@shop.nl")
+    assert answer["Content-Disposition"] == 'attachment; filename="threads.mbox"'
+    file = tmp_path / "threads.mbox"
+    file.write_bytes(answer.getvalue())
+    mails = list(mailbox.mbox(file))
+    assert [one["Subject"] for one in mails] == ["Lamp", "Re: Lamp"]
+    assert b">From here on" in file.read_bytes()
+    assert b">>From there" in file.read_bytes()
+    assert client.get("/api/v1/threads/export?format=csv").status_code == 400
+    assert client.post("/api/v1/threads/export", {}, format="json").status_code == 405
+
+
+def test_more_threads_than_a_step_are_exported_once_each(client, threads, monkeypatch):
+    monkeypatch.setattr(exports, "_CHUNK", 2)
+    answer = client.get("/api/v1/threads/export")
+    names = [json.loads(line)["id"] for line in answer.getvalue().splitlines()]
+    assert names == [thread.public_id for thread in threads][::-1]
