@@ -24,10 +24,13 @@ test: $(VENV)/dev.stamp lint
 	$(SUITE)
 	$(PY) tests/postgres.py /bin/sh -c '$(SUITE) --database-only && $(BROWSER)'
 
-# Longer than anybody waits for each day: some hundred processes killed at random, on
-# both databases. The seeds are printed; FAULT_SEED= repeats one.
+# Longer than anybody waits for each day: some hundred processes killed at random, and
+# one at each step of each door; PostgreSQL killed, and its line cut at each commit. A
+# line for each says what came of it. Seeds are printed; FAULT_SEED= repeats one.
 KILLS ?= 240
-FAULTS := $(PY) -m pytest -q -s tests/faults/test_random_kills.py
+FAULTS := $(PY) -m pytest -q -s tests/threads/test_postfix.py \
+  $(addprefix tests/faults/test_,random_kills.py random_deliveries.py every_step.py handed_over.py \
+  cut_commits.py database_gone.py surroundings.py writers.py)
 faults: $(VENV)/dev.stamp
 	FAULT_KILLS=$(KILLS) $(FAULTS)
 	FAULT_KILLS=$(KILLS) $(PY) tests/postgres.py $(FAULTS)
@@ -49,11 +52,11 @@ $(VENV)/dev.stamp: requirements-dev.txt
 NL := mailbelly/locale/nl/LC_MESSAGES/django.po
 messages: $(VENV)/dev.stamp
 	ENV_FILE=tests/environment.env $(PY) manage.py makemessages -l nl --no-obsolete \
-	  --no-location --no-wrap -i .venv -i var -i tests -i bench -i examples
+	  --no-location --no-wrap -i .venv -i .venv-bench -i var -i tests -i bench -i examples
 	msgattrib --sort-output --no-wrap --no-obsolete --clear-fuzzy --empty \
 	  --clear-previous $(NL) | sed '/^"POT-Creation-Date/d' > $(NL).new
 	mv $(NL).new $(NL)
-	ENV_FILE=tests/environment.env $(PY) manage.py compilemessages -i .venv -l nl
+	ENV_FILE=tests/environment.env $(PY) manage.py compilemessages -i .venv -i .venv-bench -l nl
 
 # For whoever refreshes the locks: pip install uv.
 lock:

@@ -1,4 +1,4 @@
-"""How fast mail comes in: G1, G3 and G4 (and G2).
+"""How fast mail comes in: G1, G3 and G4 (and G2, G6).
 
     python -m bench.ingest [--mails N] [--rounds N] [--only G1,G2]
 
@@ -6,7 +6,8 @@ Everyone takes in the same mails from a Maildir (django-helpdesk: from a folder)
 process of its own, told to do one pass. Counted is the wall clock of that process less
 the wall clock of the same process with nothing to take in, measured just before. For
 MailBelly that is `manage.py ingest` on a mailbox with one webhook that listens to
-everything, so threads, events and deliveries are part of it.
+everything, so threads, events and deliveries are part of it. G6 is two such processes
+at once, on two mailboxes of one installation.
 """
 
 import argparse
@@ -30,8 +31,10 @@ G1 = Goal("G1", "`ingest`, PostgreSQL, against django-mailbox", 2.5, 5)
 G2 = Goal("G2", "`ingest`, PostgreSQL, against django-helpdesk", 10, 20)
 G3 = Goal("G3", "`ingest`, SQLite, against django-mailbox", 2.2, 4)
 G4 = Goal("G4", "`ingest`, PostgreSQL, against parsing alone", 0.45, 1, unit="%")
+G6 = Goal("G6", "two `ingest` on two mailboxes, against one", 1.6, 1.9)
 HELPDESK_SHARE = 5  # it gets a fifth of the mails: it is slow
-OURS = "mailbelly"
+OURS, BOTH = "mailbelly", "two at once"
+OTHER = "verkoop@shop.nl"
 # What mail causes, told to somebody whom nobody calls.
 NOBODY = "http://127.0.0.1:9999/"
 EVENTS = ("message.received", "thread.created", "thread.reopened")
@@ -63,9 +66,9 @@ class Ours:
 
     def rate(self) -> float:
         site = self.fresh()
-        start, _ = site.timed("ingest")
+        start, _ = site.timed("ingest", "--mailbox", ADDRESS)
         self.corpus.fill(self.maildir)
-        seconds, said = site.timed("ingest")
+        seconds, said = site.timed("ingest", "--mailbox", ADDRESS)
         if said["stored"] != len(self.corpus.files):
             sys.exit(f"MailBelly stored {said}")
         return len(self.corpus.files) / (seconds - start)
@@ -77,6 +80,45 @@ class Ours:
         if further:
             (self.maildir / "new" / "1700000001.large.host").write_bytes(further)
         return site.command("ingest"), site.environment
+
+
+class Both(Ours):
+    """Two mailboxes, each with as many mails of its own, and a process for each."""
+
+    def __init__(self, databases: Databases, folder: Path, corpus: Corpus) -> None:
+        super().__init__(databases, folder, corpus)
+        count = len(corpus.files)
+        self.other = Corpus(folder / "other", mails(count, seed=2, address=OTHER))
+        self.second = folder / "second"
+        empty(self.second)
+        site = MailBelly(databases.url("ours"))
+        site.manage("create_mailbox", OTHER, "--maildir", str(self.second))
+        site.manage("ingest")
+
+    def alone(self) -> float:
+        empty(self.second)
+        return super().rate()
+
+    def rate(self) -> float:
+        site = self.fresh()
+        empty(self.second)
+        start = self._pass(site)
+        self.corpus.fill(self.maildir)
+        self.other.fill(self.second)
+        mails = len(self.corpus.files) + len(self.other.files)
+        return mails / (self._pass(site) - start)
+
+    @staticmethod
+    def _pass(site: MailBelly) -> float:
+        begun = perf_counter()
+        processes = [
+            site.start("ingest", "--mailbox", address) for address in (ADDRESS, OTHER)
+        ]
+        for process in processes:
+            said, _ = process.communicate()
+            if process.returncode:
+                sys.exit(f"MailBelly ended with {process.returncode}: {said}")
+        return perf_counter() - begun
 
 
 class Theirs:
@@ -144,6 +186,12 @@ def measure(folder: Path, count: int, rounds: int, wanted: set[str]) -> None:
     if goals:
         with postgresql() as databases:
             speed(databases, folder, corpus, rounds, goals)
+    if G6.name in wanted:
+        with postgresql() as databases:
+            ours = Both(databases, folder, corpus)
+            found = turns(rounds, {OURS: ours.alone, BOTH: ours.rate})
+            one, two = found[OURS], found[BOTH]
+            G6.report(two.median / one.median, f"{two} against {one}")
     if "G3" in wanted:
         place = folder / "sqlite"
         place.mkdir()

@@ -207,8 +207,20 @@ if "sqlite" in _database["ENGINE"]:
         **_database["OPTIONS"],
     }
 else:
-    # Binary parameters: a 25 MB original as hex text costs five times its size.
-    _database["OPTIONS"] = {"server_side_binding": True, **_database["OPTIONS"]}
+    _database["OPTIONS"] = {
+        # Binary parameters: a 25 MB original as hex text costs five times its size.
+        "server_side_binding": True,
+        # A process that stands still within a transaction, or whose machine is gone,
+        # keeps its locks no longer: else everybody would wait for it, for ever.
+        "options": "-c idle_in_transaction_session_timeout=30s",
+        # And should its own machine be gone without a word, that shows in a minute.
+        "connect_timeout": 10,
+        "tcp_user_timeout": 60_000,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        **_database["OPTIONS"],
+    }
 DATABASES = {"default": _database}
 
 # --- The bell -------------------------------------------------------------------

@@ -7,9 +7,10 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from imapclient import IMAPClient
 
+from tests.processes import eventually
 from tests.programs import program
 
 PASSWORD = "geheim-woord"
@@ -83,6 +85,7 @@ ssl_cert = <{base}/cert.pem
 ssl_key = <{base}/key.pem
 disable_plaintext_auth = yes
 auth_mechanisms = plain login xoauth2 oauthbearer
+auth_failure_delay = 0
 mail_location = maildir:{base}/mail/%u:LAYOUT=fs
 mailbox_idle_check_interval = 1 secs
 mail_max_userip_connections = 100
@@ -125,6 +128,10 @@ username_attribute = email
 active_attribute = active
 active_value = true
 """
+
+
+def has_dovecot():
+    return bool(shutil.which("dovecot", path="/usr/sbin:/usr/bin"))
 
 
 class Dovecot:
@@ -197,11 +204,11 @@ class Dovecot:
         """Ends sessions without a word, as a crash or a NAT does."""
         log = (self.base / "dovecot.log").read_text()
         for found in re.finditer(r"Login: user=<([^>]*)>.*mpid=(\d+)", log):
-            if user in {"", found[1]}:
-                try:
+            # The number may be another process's by now.
+            with suppress(OSError):
+                name = Path(f"/proc/{found[2]}/comm").read_text().strip()
+                if user in {"", found[1]} and name == "imap":
                     os.kill(int(found[2]), 9)
-                except ProcessLookupError:
-                    continue
 
     def new_user(self):
         self.users += 1
@@ -307,3 +314,59 @@ def scripted(answers, **options):
         yield server
     finally:
         server.close()
+
+
+_PYMAP = "from pymap.main import main; main()"
+
+
+class Pymap:
+    """Another server, in memory: STARTTLS, IDLE, MOVE, and neither CONDSTORE nor more.
+
+    One user, who has a folder of its own for each test.
+    """
+
+    user = "demouser"
+
+    def __init__(self, base):
+        certificate(base, "localhost", "127.0.0.1")
+        self.authority = (base / "cert.pem").read_text()
+        self.port = free_port()
+        files = ("--cert", str(base / "cert.pem"), "--key", str(base / "key.pem"))
+        where = ("--host", "127.0.0.1", "--port", str(self.port))
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", _PYMAP, *where, *files),
+                *("dict", "--demo-data", "--demo-password", PASSWORD),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        eventually(self._answers)
+
+    _answers = Dovecot._answers
+    settings = Dovecot.settings
+
+    def url(self, folder):
+        return f"imap://{self.user}@localhost:{self.port}/{folder}"
+
+    @contextmanager
+    def client(self):
+        context = ssl.create_default_context(cadata=self.authority)
+        with IMAPClient("localhost", self.port, ssl=False) as client:
+            client.starttls(context)
+            client.login(self.user, PASSWORD)
+            yield client
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def pymap():
+    with tempfile.TemporaryDirectory(prefix="mailbelly-pymap-") as folder:
+        server = Pymap(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()

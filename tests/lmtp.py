@@ -7,10 +7,10 @@ from tests.processes import running
 
 
 @contextmanager
-def listening(environment, folder, **settings):
+def listening(environment, folder, *options, **settings):
     """`manage.py lmtp` on a socket in `folder`; `.socket` says where."""
     path = str(folder / "lmtp")
-    arguments = ("lmtp", "--listen", path)
+    arguments = ("lmtp", "--listen", path, *options)
     with running(environment, folder / "lmtp.log", *arguments, **settings) as process:
         process.says("Listening")
         process.socket = path

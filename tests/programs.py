@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 
-def program(name, package=""):
+def program(name, package="", *, path=None):
     """Its path."""
-    if found := shutil.which(name):
+    if found := shutil.which(name, path=path):
         return found
     text = f"{name} is missing: apt-get install -y {package or name}"
     return (pytest.fail if os.environ.get("CI") else pytest.skip)(text)

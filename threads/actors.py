@@ -1,6 +1,6 @@
 """Who did it: the customer, a person of ours, a key, or MailBelly itself."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -12,7 +12,7 @@ class Actor:
 
     def json(self) -> dict[str, str]:
         """As events carry it."""
-        return asdict(self)
+        return {"type": self.type, "id": self.id, "name": self.name}
 
 
 TIMER = Actor(type="timer", name="MailBelly")

@@ -48,7 +48,7 @@ from threads.reading import columns, person
 from threads.serializers import LIST_LIMIT
 from webhooks import faults
 from webhooks.outbox import NewEvent, publish
-from webhooks.rows import insert, update
+from webhooks.rows import insert, new, update
 
 
 class LostClaimError(Exception):
@@ -270,7 +270,8 @@ class _Arrival:
         address = customer.address if customer else ""
         if not self._is_by_hand(incoming, card):
             is_new = self.customers.meet(address) or is_new
-        thread = Thread(
+        thread = new(
+            Thread,
             mailbox=self.mailbox,
             subject=incoming.mail.subject,
             customer=self.customers.begin_thread(address),
@@ -293,7 +294,8 @@ class _Arrival:
         attachments: list[Attachment],
     ) -> Message:
         mail = incoming.mail
-        message = Message(
+        message = new(
+            Message,
             mailbox=self.mailbox,
             thread=place.thread,
             direction=Message.Direction.INBOUND,
@@ -316,7 +318,8 @@ class _Arrival:
             **columns(mail, self.house),
         )
         attachments += [
-            Attachment(
+            new(
+                Attachment,
                 message=message,
                 part=a.part,
                 filename=a.filename,
@@ -329,8 +332,9 @@ class _Arrival:
             for a in mail.attachments
         ]
         self.references += [
-            Reference(
-                mailbox=self.mailbox,
+            new(
+                Reference,
+                mailbox_id=self.mailbox.pk,
                 message=message,
                 position=position,
                 referenced=reference,
@@ -366,7 +370,8 @@ class _Arrival:
         message.envelope_from = card.sender
         message.delivered_to = self._outside(mail)[0].address
         self.recipients += [
-            Recipient(
+            new(
+                Recipient,
                 message=message,
                 address=normalise(one.address),
                 state=Recipient.State.SENT,

@@ -145,16 +145,19 @@ def candidates(
     ids = {card.message_id for card in cards} - {""}
     ids.update(reference for card in cards for reference in card.references)
     keys = {key for card in cards for key in card.keys}
-    which = Q(message_id__in=ids) | Q(dedupe_key__in=list(dedupe_keys))
-    if keys:
-        which |= Q(token_key__in=keys)
-    named = list(Message.objects.filter(which, mailbox=mailbox).values(*_COLUMNS))
+    # No OR: for that SQLite reads all of the mailbox.
+    mine = Message.objects.filter(mailbox=mailbox).order_by().values(*_COLUMNS)
+    named = mine.filter(message_id__among=ids).union(
+        mine.filter(dedupe_key__among=list(dedupe_keys)),
+        *([mine.filter(token_key__among=keys)] if keys else []),
+        all=True,
+    )
     citing = list(
         Reference.objects.filter(
             Q(message__direction=Message.Direction.INBOUND)
             | Q(message__via=Message.Via.MAILBOX),
             mailbox=mailbox,
-            referenced__in=ids,
+            referenced__among=ids,
         ).values("referenced", *(f"message__{name}" for name in _COLUMNS))
     )
     rows = {row["pk"]: row for row in named}
@@ -165,7 +168,7 @@ def candidates(
             row["message__pk"], {name: row[f"message__{name}"] for name in _COLUMNS}
         )
     found = Candidates(Book(strict=mailbox.strict, by_subject=mailbox.by_subject))
-    found.places = _locked_places({row["thread_id"] for row in rows.values()})
+    found.places = _locked_places(mailbox, {row["thread_id"] for row in rows.values()})
     _cut(found.places)
     # The newest first, as tokens name them.
     for row in sorted(rows.values(), key=lambda row: -row["pk"]):
@@ -175,20 +178,23 @@ def candidates(
     return found
 
 
-def _locked_places(thread_pks: set[int]) -> dict[int, Place]:
+def _locked_places(mailbox: Mailbox, thread_pks: set[int]) -> dict[int, Place]:
     """The threads, locked in id order so that no two writers wait for each other."""
     if not thread_pks:
         return {}
     threads = (
-        Thread.objects.with_relations()
-        .filter(pk__in=thread_pks)
+        Thread.objects.select_related("assignee", "team", "customer")
+        .prefetch_related("tags")
+        .filter(pk__among=thread_pks)
         .select_for_update(of=("self",))
         .order_by("pk")
     )
-    return {
-        thread.pk: Place(thread=thread, tags={tag.name for tag in thread.tags.all()})
-        for thread in threads
-    }
+    places = {}
+    for thread in threads:
+        thread.mailbox = mailbox
+        tags = {tag.name for tag in thread.tags.all()}
+        places[thread.pk] = Place(thread=thread, tags=tags)
+    return places
 
 
 def _cut(places: dict[int, Place]) -> None:

@@ -7,7 +7,7 @@ from threads.house import House
 from threads.mail.addresses import is_no_reply, normalise
 from threads.mail.parsed import Address, ParsedMail
 from threads.models import Customer
-from webhooks.rows import update
+from webhooks.rows import insert_missing, new, update
 
 
 def customer_of(mail: ParsedMail, house: House) -> Address | None:
@@ -34,17 +34,20 @@ class Customers:
         for person in people:
             if address := normalise(person.address):
                 names.setdefault(address, person.name)
-        Customer.objects.bulk_create(
+        insert_missing(
             [
-                Customer(
-                    domain=domain, address=address, name=name[:200], created_at=now
+                new(
+                    Customer,
+                    domain=domain,
+                    address=address,
+                    name=name[:200],
+                    created_at=now,
                 )
                 for address, name in sorted(names.items())
-            ],
-            ignore_conflicts=True,
+            ]
         )
         rows = (
-            Customer.objects.filter(domain=domain, address__in=names)
+            Customer.objects.filter(domain=domain, address__among=names)
             .select_for_update()
             .order_by("pk")
         )

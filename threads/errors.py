@@ -1,5 +1,11 @@
 """What a verb of this room says when it will not do what was asked."""
 
+from django.db import InterfaceError, InternalError, OperationalError
+
+# The database's trouble, and nothing that was asked of it is to blame: it is gone, it
+# is a standby by now, or it has given up a transaction that stood still.
+OUT_OF_REACH = (OperationalError, InterfaceError, InternalError)
+
 
 class RefusedError(Exception):
     """The request is understood and refused; nothing was changed.

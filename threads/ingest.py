@@ -6,27 +6,22 @@ is the source told. A death between the commits is finished from the database by
 next pass. While one batch is stored, the children parse the next.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 from time import monotonic
 
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    transaction,
-)
+from django.db import DatabaseError, InterfaceError, transaction
 
-from threads import aftercare, epochs, ledger, outages, quarantine, sourcelease
-from threads.arrival import Incoming, LostClaimError, store
+from threads import aftercare, epochs, ledger, outages, sourcelease
+from threads.arrival import Incoming
+from threads.desks import OUT_OF_REACH, Desks
 from threads.events import operator_event
-from threads.house import House
-from threads.models import IngestRecord, Mailbox, Original, Source
+from threads.models import IngestRecord, Original, Source
 from threads.parsers import (
     Job,
     NoParserError,
@@ -34,51 +29,24 @@ from threads.parsers import (
     ParserRaisedError,
     Parsers,
 )
-from threads.routing import Router, recipients
 from threads.sources.base import Copy, Door, OutageError, SourceError
 from threads.sources.handed import Shut
 from threads.sources.imap import Imap
+from threads.tally import Tally
 from webhooks import faults
 from webhooks.outbox import NewEvent, publish
 from webhooks.wording import Sentence
 from webhooks.wording import marked as _
 
 BATCH_MAILS = 50
+# So many known mails after a new one, and it waits for no more company.
+LULL = 200
 BATCH_BYTES = 32 * 1024 * 1024
 LONE_DEATHS = 3
 UNFETCHABLE_TOLD = 3
 # A mail that keeps its parser longer is stored later than the rest of its batch.
 LATE_SECONDS = 1.0
 HOP_LIMIT = 50
-_RECIPIENTS_SHOWN = 5
-_DEADLOCK = "40P01"
-_DEADLOCK_TRIES = 3
-# The database's trouble and no mail's; PostgreSQL's class 54 (a statement that is too
-# much for it) comes in the same guise and is a mail's.
-_OUT_OF_REACH = (OperationalError, InterfaceError, LostClaimError)
-_TOO_MUCH = "54"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one pass did, in mails."""
-
-    stored: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    oversize: int = 0
-    unfetchable: int = 0
-    known: int = 0
-    known_quarantined: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-    # What failed, in sentences for a person.
-    errors: list[str] = field(default_factory=list)
-    # The source could not be read to its end.
-    outage: SourceError | None = None
-
-    @property
-    def failed(self) -> bool:
-        return bool(self.errors or self.quarantined)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +144,22 @@ def hand_over(
     return tally
 
 
-def batches(arrived: Iterator[ledger.Arrived]) -> Iterator[list[ledger.Arrived]]:
-    """Up to fifty mails, and not much more than 32 MiB in memory."""
+def batches(
+    arrived: Iterator[ledger.Arrived | None],
+) -> Iterator[list[ledger.Arrived]]:
+    """Up to fifty mails, and not much more than 32 MiB in memory.
+
+    None is a lull: what has come goes on its way, and an empty batch says so.
+    """
     batch: list[ledger.Arrived] = []
     size = 0
     for mail in arrived:
+        if mail is None:
+            if batch:
+                yield batch
+            yield []
+            batch, size = [], 0
+            continue
         batch.append(mail)
         size += len(mail.content)
         if len(batch) >= BATCH_MAILS or size >= BATCH_BYTES:
@@ -217,10 +196,7 @@ class _Pass:
         self.lease = lease
         self.tally = tally
         self.parsers = parsers
-        self.desk = _Desk.of(source.mailbox)
-        self.router = Router.now() if source.by_recipient else None
-        # Of a source that serves several mailboxes: primary key → desk.
-        self.desks: dict[int, _Desk] = {source.mailbox_id: self.desk}
+        self.desks = Desks(source, token=lease.token, tally=tally)
         # History is what the first complete pass finds; "from now on" there is none.
         history = source.start != Source.Start.NOW
         self.imported = history and source.first_pass_at is None
@@ -254,9 +230,10 @@ class _Pass:
         ahead: deque[list[_InHand]] = deque()
         complete = True
         for batch in batches(self._arrived()):
-            ahead.append(self._enter(batch))
+            if batch:
+                ahead.append(self._enter(batch))
             # The children parse this one while the one before it is stored.
-            if len(ahead) > 1:
+            while len(ahead) > bool(batch):
                 self._store_parsed(ahead.popleft())
             if self.options.stopped():
                 complete = False
@@ -281,7 +258,7 @@ class _Pass:
                     return
                 death = self._tried_alone(record)
             if death:
-                self._set_aside(record, death)
+                self.desks.set_aside(record, death)
             if copy := self.places.get(record.ref):
                 self._done(copy)
 
@@ -322,7 +299,7 @@ class _Pass:
             except ParserDiedError as died:
                 return died.reason
             if incoming is not None:
-                self._store_routed([incoming])
+                self.desks.store([incoming])
         return ""
 
     @contextmanager
@@ -335,7 +312,7 @@ class _Pass:
         faults.step("ingest.charged")
         try:
             yield
-        except (*_OUT_OF_REACH, sourcelease.SourceBusyError, NoParserError):
+        except (*OUT_OF_REACH, sourcelease.SourceBusyError, NoParserError):
             with suppress(DatabaseError, InterfaceError):
                 ledger.forgive(record)
             raise
@@ -358,7 +335,7 @@ class _Pass:
             if incoming is not None:
                 parsed.append(incoming)
         if parsed:
-            self._store_routed(parsed)
+            self.desks.store(parsed)
         faults.step("ingest.stored")
         for one in ready:
             if one.copy is not None and one.record.ref not in self.places:
@@ -373,6 +350,7 @@ class _Pass:
             if not patient and all(job.late(LATE_SECONDS) for job in open_):
                 return
             wait([job.done for job in open_], timeout=LATE_SECONDS / 4)
+            self.parsers.relieve()
             self.lease.keep()
 
     def _incoming(self, record: IngestRecord, job: Job) -> Incoming | None:
@@ -380,10 +358,10 @@ class _Pass:
         try:
             mail = job.done.result()
         except ParserRaisedError as error:
-            self._set_aside(record, error.reason)
+            self.desks.set_aside(record, error.reason)
             return None
         if mail.hops > HOP_LIMIT:
-            self._set_aside(
+            self.desks.set_aside(
                 record,
                 Sentence(
                     _(
@@ -403,73 +381,28 @@ class _Pass:
             sent=self.source.sent,
         )
 
-    def _store_routed(self, batch: Sequence[Incoming]) -> None:
-        """Each in the mailbox it is for."""
-        if self.router is None:
-            self._store(self.desk, batch)
-            return
-        by_mailbox: dict[int, list[Incoming]] = {}
-        for incoming in batch:
-            mailbox = self.router.addressee(incoming.mail, self.source)
-            if mailbox is None:
-                self._set_aside(incoming.record, _nobody(incoming))
-                continue
-            self.desks.setdefault(mailbox.pk, _Desk.of(mailbox))
-            by_mailbox.setdefault(mailbox.pk, []).append(incoming)
-        for pk, group in sorted(by_mailbox.items()):
-            self._store(self.desks[pk], group)
-
-    def _store(self, desk: "_Desk", batch: Sequence[Incoming]) -> None:
-        """All in one, or one by one; what can't be stored is set aside."""
-        try:
-            self._commit(desk, batch)
-        except Exception as error:
-            if isinstance(error, _OUT_OF_REACH) and not _too_much(error):
-                raise
-            if len(batch) == 1:
-                self._set_aside(batch[0].record, quarantine.reason_of(error))
-                return
-            for incoming in batch:
-                self._store(desk, [incoming])
-
-    def _commit(self, desk: "_Desk", batch: Sequence[Incoming]) -> None:
-        for tries_left in reversed(range(_DEADLOCK_TRIES)):
-            try:
-                stored = store(
-                    desk.mailbox, batch, house=desk.house, token=self.lease.token
-                )
-            except OperationalError as error:
-                if not (_sqlstate(error) == _DEADLOCK and tries_left):
-                    raise
-            else:
-                self.tally.stored += stored.messages
-                self.tally.duplicates += stored.duplicates
-                return
-
-    def _set_aside(self, record: IngestRecord, reason: str) -> None:
-        if quarantine.put(record, reason, token=self.lease.token):
-            self.tally.quarantined += 1
-            self.tally.errors.append(
-                Sentence(
-                    _("%(ref)s is in quarantine: %(reason)s"),
-                    ref=record.ref,
-                    reason=quarantine.last_line(reason),
-                )
-            )
-
     # --- The source -----------------------------------------------------------------
 
-    def _arrived(self) -> Iterator[ledger.Arrived]:
-        """What is new; the known, unreadable and too big are dealt with on the way."""
+    def _arrived(self) -> Iterator[ledger.Arrived | None]:
+        """What is new; the known, unreadable and too big are dealt with on the way.
+
+        Where all is known for long it says so, with None: a new mail does not wait
+        until a hundred thousand old ones were looked up.
+        """
         limit, since = self.options.limit, self.options.since
+        quiet = 0
         for found in ledger.compare(self.source, self.door, limit=limit, since=since):
             self.lease.keep()
             match found:
                 case ledger.Older():
                     self.tally.skipped["older"] += 1
                 case ledger.Arrived():
+                    quiet = 0
                     yield found
                 case ledger.Known(copy=copy, state=state, ref=ref):
+                    quiet += 1
+                    if quiet == LULL:
+                        yield None
                     if state == IngestRecord.State.SEEN:
                         self.places[ref] = copy
                     self._known(copy, state)
@@ -545,37 +478,6 @@ class _Pass:
                 ]
             )
             faults.step("ingest.oversize")
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """A mailbox that mail is stored in, and who is who there."""
-
-    mailbox: Mailbox
-    house: House
-
-    @classmethod
-    def of(cls, mailbox: Mailbox) -> "_Desk":
-        return cls(mailbox, House.of(mailbox))
-
-
-def _nobody(incoming: Incoming) -> str:
-    named = ", ".join(recipients(incoming.mail)[:_RECIPIENTS_SHOWN])
-    return Sentence(
-        _(
-            "no_mailbox: none of its recipients (%(recipients)s) is a mailbox or an"
-            " alias here. Create it, or make a mailbox the catch-all, and try again."
-        ),
-        recipients=named or "–",
-    )
-
-
-def _sqlstate(error: BaseException) -> str:
-    return getattr(error.__cause__, "sqlstate", "") or ""
-
-
-def _too_much(error: BaseException) -> bool:
-    return _sqlstate(error).startswith(_TOO_MUCH)
 
 
 def _content(record: IngestRecord) -> bytes:

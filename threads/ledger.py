@@ -3,11 +3,12 @@
 A crash after it is finished from the database; the source is not needed again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
+from operator import itemgetter
 from uuid import UUID
 
 from django.db import transaction
@@ -25,9 +26,8 @@ from threads.sources.base import (
     UnfetchableError,
 )
 from webhooks import faults
-from webhooks.fields import public_id
 from webhooks.leases import clock, in_seconds
-from webhooks.rows import insert
+from webhooks.rows import insert, insert_or_find, new
 from webhooks.wording import kept
 
 LOOKED_UP_AT_ONCE = 500
@@ -128,7 +128,7 @@ def _known(
             # By key: a source that nobody configured yet has none, and no rows.
             source=source.pk,
             epoch=door.epoch,
-            ref__in=refs,
+            ref__among=refs,
         )
         .exclude(_to_be_tried_again())
         .values_list("ref", "size", "state", "original__sha256")
@@ -189,27 +189,29 @@ def enter(
     silent: bool,
 ) -> list[IngestRecord]:
     """The first commit. The records come back claimed."""
-    originals = {
-        original.sha256: original
-        for original in Original.objects.bulk_create(
-            _originals(a.content for a in arrived),
-            # Bytes we already have: a no-op update, so that the row's key comes back.
-            update_conflicts=True,
-            unique_fields=["sha256"],
-            update_fields=["size"],
-        )
-    }
-    faults.step("ledger.originals")
     now = clock()
+    digests = [sha256(a.content).hexdigest() for a in arrived]
+    originals = {
+        digest: new(
+            Original,
+            sha256=digest,
+            size=len(a.content),
+            content=a.content,
+            created_at=now,
+        )
+        for digest, a in sorted(zip(digests, arrived, strict=True), key=itemgetter(0))
+    }
+    insert_or_find(list(originals.values()), "sha256")
+    faults.step("ledger.originals")
     records = [
-        IngestRecord(
-            public_id=public_id(),
+        new(
+            IngestRecord,
             source=source,
             epoch=epoch,
             ref=a.ref,
             size=len(a.content),
             # The key alone: nobody holds the bytes once they are on their way.
-            original_id=originals[sha256(a.content).hexdigest()].pk,
+            original_id=originals[digest].pk,
             token=token,
             claimed_until=now + timedelta(seconds=CLAIM_SECONDS),
             silent=silent,
@@ -217,27 +219,19 @@ def enter(
             received_at=now,
             updated_at=now,
         )
-        for a in arrived
+        for digest, a in zip(digests, arrived, strict=True)
     ]
     if epoch:
         # Fetched at last: what said that it could not be makes room.
         IngestRecord.objects.filter(
             source=source,
             epoch=epoch,
-            ref__in=[a.ref for a in arrived],
+            ref__among=[a.ref for a in arrived],
             state=_State.UNFETCHABLE,
         ).delete()
     insert(records)
     faults.step("ledger.records")
     return records
-
-
-def _originals(contents: Iterable[bytes]) -> list[Original]:
-    unique = {sha256(content).hexdigest(): content for content in contents}
-    return [
-        Original(sha256=digest, size=len(content), content=content)
-        for digest, content in sorted(unique.items())
-    ]
 
 
 def unfetchable(source: Source, epoch: str, copy: Copy, reason: str) -> int:

@@ -13,21 +13,17 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
-from django.db import (
-    InterfaceError,
-    OperationalError,
-    close_old_connections,
-    connection,
-)
+from django.db import close_old_connections, connection
 
 from threads import outages
 from threads.arrival import LostClaimError
 from threads.doors import imap_door, past_of
-from threads.ingest import Tally
+from threads.errors import OUT_OF_REACH
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import Door, LoginRefusedError, SourceError
 from threads.sources.imap import Imap
+from threads.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +31,13 @@ log = logging.getLogger(__name__)
 Ingest = Callable[[Source, Door, Callable[[], bool]], Tally]
 
 SWEEP_SECONDS = 60
+# A source that another process reads is asked for again: that one may be dead, and its
+# lease has an end.
+BUSY_SECONDS = 5
+# A server that is down is left alone for longer than our own database, which says at
+# once whether it is back.
 _LONGEST_PAUSE = 60
+DATABASE_PAUSE = 15
 _STOP_SECONDS = 30
 
 
@@ -95,10 +97,10 @@ class _Listener(threading.Thread):
                 self._listen()
             except SourceError as error:
                 self._failed(error)
-            except (OperationalError, InterfaceError):
+            except OUT_OF_REACH:
                 log.exception("The database is out of reach")
                 connection.close()
-                self._pause()
+                self._pause(DATABASE_PAUSE)
             except Source.DoesNotExist:
                 break
             except Exception:
@@ -117,11 +119,15 @@ class _Listener(threading.Thread):
                 close_old_connections()
                 source.refresh_from_db()
                 news = door.changed(past_of(source))
-                due = news or monotonic() - swept >= SWEEP_SECONDS
-                if due and self._pass(source, door):
-                    swept = monotonic()
+                busy = False
+                if news or monotonic() - swept >= SWEEP_SECONDS:
+                    busy = not self._pass(source, door)
+                    swept = swept if busy else monotonic()
                 connection.close()
-                door.wait(self.stop)
+                if busy:
+                    self.stop.wait(BUSY_SECONDS)
+                else:
+                    door.wait(self.stop)
 
     def _pass(self, source: Source, door: Imap) -> bool:
         """False when somebody else is at it: then they take in what is there."""
@@ -146,15 +152,15 @@ class _Listener(threading.Thread):
             source = Source.objects.select_related("mailbox").get(pk=self.pk)
             if not isinstance(error, outages.SparedError):
                 outages.begin(source, error)
-        except (OperationalError, InterfaceError):
+        except OUT_OF_REACH:
             connection.close()
         if isinstance(error, LoginRefusedError | outages.SparedError):
             self.stop.wait(outages.SPARED_SECONDS * random.uniform(1.01, 1.2))  # noqa: S311
         else:
             self._pause()
 
-    def _pause(self) -> None:
+    def _pause(self, most: float = _LONGEST_PAUSE) -> None:
         """With jitter, so that not all come back at once to a server that was down."""
-        longest = min(2.0 ** min(self.failures, 10), _LONGEST_PAUSE)
+        longest = min(2.0 ** min(self.failures, 10), most)
         self.failures += 1
         self.stop.wait(random.uniform(longest / 2, longest))  # noqa: S311 -- no secret

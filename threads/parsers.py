@@ -28,8 +28,10 @@ from threads.mail.parsed import ParsedMail
 from webhooks.wording import Sentence, SentenceError, after
 from webhooks.wording import marked as _
 
-# Mails that wait for each child before another child is worth its start.
-WAITING_EACH = 4
+# A child reads mail faster than it is stored: another is worth its start and its memory
+# when more waits for each than a pass has ahead, or one mail holds up all so long.
+WAITING_EACH = 100
+HELD_UP_SECONDS = 0.5
 START_SECONDS = 60
 _LONGEST_REASON = 20_000
 _LAST_WORDS_SECONDS = 2
@@ -106,7 +108,8 @@ class Parsers:
         self.command = command or COMMAND
         self._changed = threading.Condition()
         self._jobs: deque[Job] = deque()
-        self._feeders: set[threading.Thread] = set()
+        # What each feeder has in hand; None between two mails.
+        self._feeders: dict[threading.Thread, Job | None] = {}
         self._children: set[_Child] = set()
         # How many feeders may stay when there is nothing to do.
         self._keep = self.most
@@ -136,6 +139,16 @@ class Parsers:
         limits = self.limits
         return self._submit(Job(raw, trusted, limits.cpu_seconds, limits.seconds))
 
+    def relieve(self) -> None:
+        """Somebody waits: another child, if a mail holds up all there are."""
+        with self._changed:
+            held_up = all(
+                job is not None and job.late(HELD_UP_SECONDS)
+                for job in self._feeders.values()
+            )
+            if self._jobs and held_up:
+                self._add_feeder()
+
     def rest(self) -> None:
         """No work for now: one child stays warm."""
         with self._changed:
@@ -158,13 +171,16 @@ class Parsers:
         with self._changed:
             self._keep = self.most
             self._jobs.append(job)
-            wanted = len(self._jobs) > WAITING_EACH * len(self._feeders)
-            if wanted and len(self._feeders) < self.most:
-                feeder = threading.Thread(target=self._feed, name="parser", daemon=True)
-                self._feeders.add(feeder)
-                feeder.start()
+            if len(self._jobs) > WAITING_EACH * len(self._feeders):
+                self._add_feeder()
             self._changed.notify()
         return job
+
+    def _add_feeder(self) -> None:
+        if len(self._feeders) < self.most:
+            feeder = threading.Thread(target=self._feed, name="parser", daemon=True)
+            self._feeders[feeder] = None
+            feeder.start()
 
     # --- The feeders -----------------------------------------------------------------
 
@@ -191,14 +207,17 @@ class Parsers:
     def _next(self) -> Job | None:
         """The next mail; None when this feeder is to go."""
         until = monotonic() + self.idle_seconds
+        me = threading.current_thread()
         with self._changed:
+            self._feeders[me] = None
             while not self._jobs:
                 idle = until - monotonic()
                 if len(self._feeders) > self._keep or idle <= 0:
-                    self._feeders.discard(threading.current_thread())
+                    del self._feeders[me]
                     return None
                 self._changed.wait(idle)
-            return self._jobs.popleft()
+            job = self._feeders[me] = self._jobs.popleft()
+            return job
 
     def _start(self) -> "_Child":
         parser = _Child(self.command, self.limits)

@@ -17,7 +17,8 @@ from threads.models import Source
 from webhooks.leases import in_seconds
 from webhooks.wording import kept
 
-SECONDS = 60
+# With the time until another asks again, a minute at most until it takes over.
+SECONDS = 50
 ERROR_LENGTH = 2_000
 ERRORS_KEPT = 20
 _RENEW_AFTER = 15
@@ -47,7 +48,9 @@ class Lease:
 
 def acquire(source: Source) -> Lease:
     """Raises `SourceBusyError`, naming who has it."""
-    free = Q(token=None) | Q(leased_until__lt=Now())
+    # Nobody can have one that ends later: it is from before the clock went back.
+    unreal = Q(leased_until__gt=in_seconds(2 * SECONDS))
+    free = Q(token=None) | Q(leased_until__lt=Now()) | unreal
     held = Source.objects.values_list("owner", "token").get(pk=source.pk)
     if held[1] is not None and _dead(held[0]):
         free |= Q(token=held[1])
@@ -56,12 +59,13 @@ def acquire(source: Source) -> Lease:
         owner=_myself(), token=token, leased_until=in_seconds(SECONDS)
     )
     if not taken:
+        owner = Source.objects.values_list("owner", flat=True).get(pk=source.pk)
         raise SourceBusyError(
             _(
                 "%(source)s is being read by another process (%(owner)s)."
                 " Let it finish, or stop it, and try again."
             )
-            % {"source": source, "owner": held[0]}
+            % {"source": source, "owner": owner or held[0] or "–"}
         )
     source.token = token
     return Lease(source, token, monotonic())

@@ -10,30 +10,31 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from django.db import (
-    InterfaceError,
-    OperationalError,
-    close_old_connections,
-    connection,
-)
+from django.db import close_old_connections, connection
 from watchfiles import watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from threads import outages
 from threads.arrival import LostClaimError
 from threads.doors import open_door
+from threads.errors import OUT_OF_REACH
 from threads.heartbeat import Heart
-from threads.ingest import Tally
-from threads.listening import SWEEP_SECONDS, Ingest, Listeners
+from threads.listening import (
+    BUSY_SECONDS,
+    DATABASE_PAUSE,
+    SWEEP_SECONDS,
+    Ingest,
+    Listeners,
+)
 from threads.models import Source
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import SourceError
+from threads.tally import Tally
 
 log = logging.getLogger(__name__)
 
 # How often the list of sources is read again, so that a new one in the admin counts.
 SOURCES_SECONDS = 5
-_LONGEST_PAUSE = 60
 
 
 def run(
@@ -57,15 +58,15 @@ def run(
         try:
             _watch(_Watched(sources, listeners), _pass_by(ingest, stopped), stop, heart)
             pause = 1.0
-        except (OperationalError, InterfaceError):
+        except OUT_OF_REACH:
             log.exception("The database is out of reach; trying again in %.0f s", pause)
             connection.close()
             stop.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, DATABASE_PAUSE)
     listeners.close()
     try:
         heart.stop()
-    except (OperationalError, InterfaceError):
+    except OUT_OF_REACH:
         log.warning("The database is out of reach; the heartbeat stays.")
 
 
@@ -106,19 +107,23 @@ def _watch(
     heart.beat()
     listed = list(sources())
     folders = {folder: source for source in listed for folder in _folders(source)}
-    for source in listed:
-        _one(source, ingest)
-    swept = listed_at = monotonic()
+    busy = [source for source in listed if not _one(source, ingest)]
+    swept = listed_at = asked = monotonic()
     for touched in _touched(folders, stop):
         close_old_connections()
         heart.beat()
         now = monotonic()
         if now - swept >= SWEEP_SECONDS:
             touched, swept = listed, now  # noqa: PLW2901 -- a sweep reads them all
+        if now - asked >= BUSY_SECONDS:
+            touched, asked = _joined(touched, busy), now  # noqa: PLW2901
         for source in touched:
             if stop.is_set():
                 return
-            _one(source, ingest)
+            if _one(source, ingest):
+                busy = [one for one in busy if one.pk != source.pk]
+            else:
+                busy = _joined(busy, [source])
         if now - listed_at >= SOURCES_SECONDS:
             listed_at = now
             if _signature(sources()) != _signature(listed):
@@ -129,18 +134,27 @@ def _signature(sources: Iterable[Source]) -> list[tuple[int, str, str]]:
     return sorted((source.pk, source.kind, source.location) for source in sources)
 
 
-def _one(source: Source, ingest: Callable[[Source], Tally]) -> None:
+def _joined(some: list[Source], others: list[Source]) -> list[Source]:
+    return list({source.pk: source for source in (*some, *others)}.values())
+
+
+def _one(source: Source, ingest: Callable[[Source], Tally]) -> bool:
+    """False when another process is reading it, or was and died."""
     try:
         source.refresh_from_db()
         ingest(source)
-    except (SourceError, SourceBusyError, LostClaimError) as error:
+    except SourceBusyError as error:
+        log.info("%s", error)
+        return False
+    except (SourceError, LostClaimError) as error:
         # The pass has said so in the source's own row; the next sweep tries again.
         log.warning("%s", error)
-    except (OperationalError, InterfaceError):
+    except OUT_OF_REACH:
         raise
     except Exception:
         # Its own trouble, and of a kind nobody thought of: the others go on.
         log.exception("%s could not be read", source)
+    return True
 
 
 def _folders(source: Source) -> list[Path]:

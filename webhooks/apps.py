@@ -12,3 +12,4 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("webhooks.checks")
+        import_module("webhooks.lookups")

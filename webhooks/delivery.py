@@ -5,25 +5,23 @@ costs at most one extra send for each delivery in flight.
 """
 
 import logging
-import threading
-from collections import Counter, defaultdict
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic, sleep, time
-from uuid import UUID, uuid4
+from time import monotonic, sleep
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import (
     DatabaseError,
     InterfaceError,
+    InternalError,
     OperationalError,
     connection,
-    transaction,
 )
 from django.utils import timezone
 
-from webhooks import bell, claims, faults, results, signing, stopping
+from webhooks import bell, claims, dialect, faults, results, stopping
 from webhooks.claims import (
     LEASE_SECONDS,
     Rooms,
@@ -32,14 +30,12 @@ from webhooks.claims import (
     recover,
     work,
 )
-from webhooks.fields import UnreadableSecretError
+from webhooks.jobs import Lane, Result, Targets, load
 from webhooks.leases import Lease
-from webhooks.models import Delivery, Secret, Webhook
-from webhooks.results import Job, Lane, Result
+from webhooks.models import Delivery
 from webhooks.rules import policy
+from webhooks.senders import Senders, send
 from webhooks.transport import Outcome, Transport
-from webhooks.wording import Sentence
-from webhooks.wording import marked as _
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +48,22 @@ FAILING_SENDERS = SENDERS // 4
 UNKNOWN_SENDERS = 256
 # A webhook that takes longer is slow.
 PROMPT_SECONDS = 1.0
-# A send starts only if the lease outlasts its hard deadline by this much.
-LEASE_MARGIN = 5
 FLUSH_SECONDS = 0.25
+# Who has heard nothing for so long has time for the database.
+LULL_SECONDS = 0.01
+IDLE_SECONDS = 0.05
 CLAIM_SECONDS = 0.1
+# Whoever has his hands full calls other machines so often.
+CALL_SECONDS = 1
 RECOVER_SECONDS = 5
 # A drain stays for retries that are due within a minute.
 LINGER_SECONDS = 60
 # How long results wait for a database that is out of reach.
 PATIENCE_SECONDS = 30
-USER_AGENT = f"MailBelly/{settings.VERSION}"
+# A transaction here takes milliseconds. Of a process that froze in one, its locks go.
+FROZEN_SECONDS = 10
+# The database is away, or has ended our session.
+_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 @dataclass(slots=True)
@@ -101,8 +103,9 @@ def deliver_now(delivery: Delivery, *, wait_seconds: float = 20.0) -> Delivery:
     token = uuid4()
     ends = monotonic() + LEASE_SECONDS
     if claim_one(delivery, token):
-        drain = _Drain(until, lease=None)
-        _record([drain.send(job) for job in _load(token, ends)])
+        transport = Transport(policy(), settings.WEBHOOK_PROXY)
+        _record([send(job, transport) for job in load(token, ends, Targets())])
+        transport.close()
     else:
         before = delivery.attempts
         while monotonic() < until:
@@ -118,35 +121,32 @@ class _Drain:
     def __init__(self, deadline: float, lease: Lease | None) -> None:
         self.deadline = deadline
         self.lease = lease
-        self.flying: dict[Future[Result], Job] = {}
+        self.senders = Senders()
+        self.targets = Targets()
         self.done: list[Result] = []
-        self.flushed_at = self.claimed_at = self.recovered_at = 0.0
+        self.flushed_at = self.claimed_at = self.recovered_at = self.called_at = 0.0
         self.leaving = False
         # What this drain has learnt: who answers at once, and who takes his time.
         self.prompt: set[int] = set()
         self.slow: set[int] = set()
         self.drained = Drained()
-        self.local = threading.local()
-        self.policy = policy()
 
     def run(self) -> Drained:
+        dialect.free_locks_after(FROZEN_SECONDS)
         if not self._hold():
             return self.drained
-        self.pool = ThreadPoolExecutor(
-            IN_HAND + FAILING_SENDERS + UNKNOWN_SENDERS, thread_name_prefix="sender"
-        )
         try:
             while self._step():
                 pass
         finally:
-            self.pool.shutdown(cancel_futures=True)
+            self.senders.end()
         return self.drained
 
     def _step(self) -> bool:
         """One round; False when there is nothing left to do here."""
         try:
             return self._round()
-        except (OperationalError, InterfaceError):
+        except _AWAY:
             # What was sent is kept in memory and written when the database is back.
             if monotonic() > self.deadline + PATIENCE_SECONDS:
                 raise
@@ -159,13 +159,13 @@ class _Drain:
         if not self.leaving and (monotonic() >= self.deadline or stopping.asked()):
             self._leave()
         news = self._collect()
-        self._flush(force=not self.flying or self._hungry())
+        flushed = self._flush(force=not news or self._hungry())
         if self.leaving:
-            return bool(self.flying or self.done)
+            return bool(self.senders.flying or self.done)
         self._recover()
-        if news or self._claim_is_due():
+        if flushed or self._claim_is_due():
             self._start_more()
-        if self.flying:
+        if self.senders.flying:
             self._hold()
             return True
         return self._wait_for_more()
@@ -179,11 +179,23 @@ class _Drain:
     def _lanes(self) -> Counter[Lane]:
         """How many are on their way, by lane; who hangs changes to the slow one."""
         late = monotonic() - PROMPT_SECONDS
-        for job in self.flying.values():
+        for job in self.senders.flying.values():
             if job.lane == Lane.PROMPT and job.begun and job.begun < late:
                 job.lane = Lane.UNKNOWN
                 self.prompt.discard(job.webhook_pk)
-        return Counter(job.lane for job in self.flying.values())
+        return Counter(job.lane for job in self.senders.flying.values())
+
+    def _busy(self) -> set[int]:
+        """Webhooks that may have no more at once; who is not known yet, one."""
+        flying = self.senders.flying.values()
+        most = {
+            job.webhook_pk: job.target.max_in_flight
+            if job.webhook_pk in self.prompt or job.webhook_pk in self.slow
+            else 1
+            for job in flying
+        }
+        counted = Counter(job.webhook_pk for job in flying)
+        return {pk for pk, count in counted.items() if count >= most[pk]}
 
     def _claim_is_due(self) -> bool:
         return monotonic() - self.claimed_at >= CLAIM_SECONDS
@@ -194,89 +206,55 @@ class _Drain:
             self.recovered_at = monotonic()
 
     def _start_more(self) -> None:
-        if not self._hungry():
-            return
         lanes = self._lanes()
         rooms = Rooms(
-            room=IN_HAND - lanes[Lane.PROMPT],
+            room=max(IN_HAND - lanes[Lane.PROMPT], 0),
             unknown=max(UNKNOWN_SENDERS - lanes[Lane.UNKNOWN], 0),
             failing=max(FAILING_SENDERS - lanes[Lane.FAILING], 0),
             prompt=self.prompt,
             slow=self.slow,
+            busy=self._busy(),
         )
         self.claimed_at = monotonic()
         token = uuid4()
-        if not claim(token, rooms):
+        claimed = claim(token, rooms)
+        if not claimed:
             return
+        if claimed >= rooms.room:
+            self._call()
         faults.step("delivery.claimed")
-        for job in _load(token, self.claimed_at + LEASE_SECONDS):
+        for job in load(token, self.claimed_at + LEASE_SECONDS, self.targets):
             if job.lane == Lane.PROMPT and job.webhook_pk not in self.prompt:
                 job.lane = Lane.UNKNOWN
-            self.flying[self.pool.submit(self.send, job)] = job
+            self.senders.start(job)
 
-    def send(self, job: Job) -> Result:
-        """In a sender thread: HTTP only, and no exception, whatever happens."""
-        started_at = timezone.now()
-        job.begun = monotonic()
-        if job.trouble:
-            outcome = Outcome(error="invalid_settings", detail=job.trouble)
-            return Result(job, started_at, outcome)
-        if job.lease_ends - monotonic() < job.timeout + LEASE_MARGIN:
-            return Result(job, started_at, None)
-        try:
-            faults.step("delivery.sending")
-            return Result(job, started_at, self._post(job))
-        except Exception as error:
-            # One webhook's trouble, and of a kind nobody thought of, is its own.
-            log.exception("A delivery could not be sent: %s", job.delivery_id)
-            outcome = Outcome(error="internal_error", detail=type(error).__name__)
-            return Result(job, started_at, outcome)
-
-    def _post(self, job: Job) -> Outcome:
-        if not hasattr(self.local, "transport"):
-            self.local.transport = Transport(self.policy, settings.WEBHOOK_PROXY)
-        transport: Transport = self.local.transport
-        moment = int(time())
-        headers = {
-            **job.headers,
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            "webhook-id": job.event_id,
-            "webhook-timestamp": str(moment),
-            "webhook-signature": signing.standard(
-                job.secrets, job.event_id, moment, job.body
-            ),
-            "X-MailBelly-Event": job.event_type,
-            "X-MailBelly-Delivery": job.delivery_id,
-            "X-MailBelly-Attempt": str(job.number),
-            "X-MailBelly-Signature-256": signing.simple(job.secrets, job.body),
-        }
-        return transport.post(
-            job.url, job.body, headers, timeout=job.timeout, auth=job.auth
-        )
+    def _call(self) -> None:
+        """More is due than fits: a ring may find a cluster that does nothing."""
+        if self.lease is not None and monotonic() - self.called_at >= CALL_SECONDS:
+            self.called_at = monotonic()
+            bell.ring()
 
     # --- Results ------------------------------------------------------------------
 
     def _collect(self) -> bool:
         """Take in what has ended; False when nothing did."""
-        if not self.flying:
-            return True
-        ready, _ = wait(self.flying, timeout=0.05, return_when=FIRST_COMPLETED)
-        for future in ready:
-            job = self.flying.pop(future)
-            result = future.result()
-            self.done.append(result)
+        if not self.senders.flying:
+            return False
+        ended = self.senders.finished(LULL_SECONDS if self.done else IDLE_SECONDS)
+        for result in ended:
+            job = result.job
             self.prompt.discard(job.webhook_pk)
             self.slow.discard(job.webhook_pk)
-            if result.success:
-                prompt = monotonic() - job.begun < PROMPT_SECONDS
+            if result.outcome is not None and result.success:
+                prompt = result.outcome.duration_ms < 1000 * PROMPT_SECONDS
                 (self.prompt if prompt else self.slow).add(job.webhook_pk)
-        return bool(ready)
+        self.done += ended
+        return bool(ended)
 
-    def _flush(self, *, force: bool) -> None:
+    def _flush(self, *, force: bool) -> bool:
         late = monotonic() - self.flushed_at >= FLUSH_SECONDS
         if not self.done or not (force or late):
-            return
+            return False
         faults.step("delivery.sent")
         _record(self.done)
         faults.step("delivery.flushed")
@@ -285,6 +263,7 @@ class _Drain:
         self.drained.succeeded += sum(1 for result in sent if result.success)
         self.done = []
         self.flushed_at = monotonic()
+        return True
 
     # --- Staying and leaving ------------------------------------------------------
 
@@ -306,10 +285,8 @@ class _Drain:
     def _leave(self) -> None:
         """Claim no more, hand back what has not begun, and let the next one begin."""
         self.leaving = True
-        for future, job in list(self.flying.items()):
-            if future.cancel():
-                del self.flying[future]
-                self.done.append(Result(job, timezone.now(), None))
+        for job in self.senders.withdraw():
+            self.done.append(Result(job, timezone.now(), None))
         if self.lease is not None:
             more = work(within=LINGER_SECONDS)
             self.lease.give_back()
@@ -321,7 +298,7 @@ def _record(done: list[Result]) -> None:
     """All at once, or, when one of them can't be written, one by one."""
     try:
         results.record(done)
-    except (OperationalError, InterfaceError):
+    except _AWAY:
         raise
     except DatabaseError:
         log.exception("Results could not be written together")
@@ -332,53 +309,9 @@ def _record(done: list[Result]) -> None:
 def _record_alone(result: Result) -> None:
     try:
         results.record([result])
-    except (OperationalError, InterfaceError):
+    except _AWAY:
         raise
     except DatabaseError as error:
         log.exception("A result could not be written: %s", result.job.delivery_id)
         result.outcome = Outcome(error="internal_error", detail=type(error).__name__)
         results.record([result])
-
-
-def _load(token: UUID, lease_ends: float) -> list[Job]:
-    """What was claimed under `token`, aimed at its webhooks as they are now."""
-    rows = (
-        Delivery.objects.filter(token=token, state=Delivery.State.CLAIMED)
-        .order_by("next_at", "pk")
-        .values_list(*Job.COLUMNS, named=True)
-    )
-    found = [Job.of(row, lease_ends) for row in rows]
-    pks = [job.webhook_pk for job in found]
-    webhooks = Webhook.objects.in_bulk(pks)
-    jobs = [job for job in found if job.fits(webhooks[job.webhook_pk])]
-    if len(jobs) < len(found):
-        _put_back(token, found, jobs)
-    secrets: dict[int, list[Secret]] = defaultdict(list)
-    for secret in Secret.objects.live().filter(webhook__in=pks):
-        secrets[secret.webhook_id].append(secret)
-    for job in jobs:
-        try:
-            job.aim(webhooks[job.webhook_pk], secrets[job.webhook_pk])
-            if not job.secrets:
-                # Nobody is sent what he can't verify.
-                job.trouble = Sentence(_("It has no secret to sign with."))
-        except UnreadableSecretError:
-            job.trouble = Sentence(
-                _("Its stored settings can't be decrypted: ENCRYPTION_KEYS.")
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            job.trouble = Sentence(
-                _("Its stored settings are of no use: %(error)s"), error=repr(error)
-            )
-    return jobs
-
-
-@transaction.atomic
-def _put_back(token: UUID, found: list[Job], jobs: list[Job]) -> None:
-    """Their webhooks changed after the claim: unsent, and to what becomes of them."""
-    unfit = {job.delivery_pk for job in found} - {job.delivery_pk for job in jobs}
-    mine = Delivery.objects.filter(
-        pk__in=unfit, token=token, state=Delivery.State.CLAIMED
-    )
-    mine.update(state=Delivery.State.PENDING, token=None, claimed_until=None)
-    Delivery.objects.filter(pk__in=unfit).settle()

@@ -19,10 +19,9 @@ from django.utils.translation import gettext as _
 from webhooks import bell
 from webhooks.catalogue import sample
 from webhooks.envelope import render, timestamp
-from webhooks.fields import public_id
 from webhooks.leases import clock
 from webhooks.models import Delivery, Event, EventBody, Webhook
-from webhooks.rows import insert
+from webhooks.rows import insert, new
 
 # One number for "whoever appends to the log" (pg_advisory_xact_lock).
 _LOG_LOCK = 0x4D61696C42656C
@@ -64,23 +63,23 @@ def publish(events: Sequence[NewEvent]) -> list[Event]:
     last, due = _last_position()
     now = timezone.now()
     rows = [
-        Event(
-            public_id=public_id(),
-            type=new.type,
-            thread=new.thread,
-            mailbox=new.mailbox,
-            domain=new.domain,
-            sequence=new.sequence,
+        new(
+            Event,
+            type=told.type,
+            thread=told.thread,
+            mailbox=told.mailbox,
+            domain=told.domain,
+            sequence=told.sequence,
             position=last + number,
-            cause=new.cause,
-            silent=new.silent,
+            cause=told.cause,
+            silent=told.silent,
             created_at=now,
         )
-        for number, new in enumerate(events, start=1)
+        for number, told in enumerate(events, start=1)
     ]
     insert(rows)
     webhooks = list(Webhook.objects.present())
-    listeners = [[w for w in webhooks if listens(w, new)] for new in events]
+    listeners = [[w for w in webhooks if listens(w, told)] for told in events]
     bodies = _write_bodies(list(zip(rows, events, listeners, strict=True)), now)
     deliveries = [
         _delivery(row, webhook, bodies, due)
@@ -120,15 +119,15 @@ def test(webhook: Webhook, event_type: str) -> Delivery:
     """
     _locked(webhook, states=(Webhook.State.ACTIVE,))
     now = timezone.now()
-    new = sample(event_type)
+    fact = sample(event_type)
     row = Event.objects.create(
         type=event_type,
-        mailbox=new["mailbox"],
-        domain=new["domain"],
+        mailbox=fact["mailbox"],
+        domain=fact["domain"],
         cause=f"test:{uuid4()}",
         created_at=now,
     )
-    body = {**new, "id": row.public_id, "timestamp": timestamp(now), "test": True}
+    body = {**fact, "id": row.public_id, "timestamp": timestamp(now), "test": True}
     flat = {key: str(body.pop(key)) for key in _FLAT}
     beside = {key: body.pop(key) for key in _BESIDE}
     bare = not webhook.include_body
@@ -212,30 +211,31 @@ def _write_bodies(
 ) -> dict[tuple[int, str], EventBody]:
     """The full body of each event, and the bare one where a webhook wants that."""
     rows = []
-    for row, new, listeners in told:
+    for row, event, listeners in told:
         flat = {
-            "event": new.type,
-            "thread_id": new.thread,
-            "from": new.sender,
-            "to": new.recipient,
-            "subject": new.subject,
-            "body_text": new.body_text,
+            "event": event.type,
+            "thread_id": event.thread,
+            "from": event.sender,
+            "to": event.recipient,
+            "subject": event.subject,
+            "body_text": event.body_text,
             "timestamp": timestamp(now),
         }
         beside = {
             "id": row.public_id,
-            "sequence": new.sequence,
-            "mailbox": new.mailbox,
-            "domain": new.domain,
+            "sequence": event.sequence,
+            "mailbox": event.mailbox,
+            "domain": event.domain,
         }
         formats = [Format.FULL]
         if not all(webhook.include_body for webhook in listeners):
             formats.append(Format.BARE)
         rows += [
-            EventBody(
-                event=row,
+            new(
+                EventBody,
+                event_id=row.pk,
                 format=kind,
-                body=render(flat, beside, new.data, bare=kind == Format.BARE),
+                body=render(flat, beside, event.data, bare=kind == Format.BARE),
             )
             for kind in formats
         ]
@@ -251,11 +251,11 @@ def _delivery(
 ) -> Delivery:
     kind = Format.FULL if webhook.include_body else Format.BARE
     active = webhook.state == Webhook.State.ACTIVE
-    return Delivery(
-        public_id=public_id(),
-        event=event,
-        webhook=webhook,
-        body=bodies[event.pk, kind],
+    return new(
+        Delivery,
+        event_id=event.pk,
+        webhook_id=webhook.pk,
+        body_id=bodies[event.pk, kind].pk,
         state=Delivery.State.PENDING if active else Delivery.State.HELD,
         next_at=due,
         created_at=due,

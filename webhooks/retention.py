@@ -13,10 +13,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from webhooks.models import Attempt, Delivery, Event, EventBody
+from webhooks import dialect
+from webhooks.models import Delivery, Event, EventBody
 from webhooks.models.retention import days_kept
+from webhooks.rows import update
 
-BATCH = 200
+BATCH = 100
+# Others wait no longer for a batch than about this (SQLite has one writer).
+BATCH_SECONDS = 0.05
 # What the history of a thread is made of.
 _KEPT = ("event", "thread_id", "timestamp", "id", "sequence", "mailbox", "domain")
 
@@ -26,15 +30,18 @@ State = Delivery.State
 def prune(budget_seconds: float) -> int:
     """Forget what is older than the retention; says how many events. Resumable."""
     until = monotonic() + budget_seconds
-    forgotten = 0
-    while found := _batch():
+    forgotten, size = 0, BATCH
+    while found := _batch(size):
+        begun = monotonic()
         forgotten += erase(found)
-        if len(found) < BATCH or monotonic() > until:
+        took = monotonic() - begun
+        if len(found) < size or monotonic() > until:
             break
+        size = max(1, min(BATCH, 2 * size, int(size * BATCH_SECONDS / took)))
     return forgotten
 
 
-def _batch() -> list[int]:
+def _batch(size: int) -> list[int]:
     """The oldest that nothing is on its way for, and that nobody sent again lately."""
     before = Now() - timedelta(days=days_kept())
     needed = Delivery.objects.filter(
@@ -45,24 +52,36 @@ def _batch() -> list[int]:
     return list(
         old.exclude(Exists(needed))
         .order_by("created_at", "pk")
-        .values_list("pk", flat=True)[:BATCH]
+        .values_list("pk", flat=True)[:size]
     )
+
+
+# In raw SQL: Django would load each delivery to delete its attempts.
+_DELIVERIES = "SELECT d.id FROM webhooks_delivery d WHERE {of} ORDER BY d.id {locked}"
+_FORGET = (
+    (
+        "DELETE FROM webhooks_attempt WHERE delivery_id IN"
+        " (SELECT d.id FROM webhooks_delivery d WHERE d.{of})"
+    ),
+    "DELETE FROM webhooks_delivery WHERE {of}",
+    "DELETE FROM webhooks_eventbody WHERE {of} AND format <> 'full'",
+)
 
 
 @transaction.atomic
 def erase(events: Iterable[int]) -> int:
     """These events, whatever their age: they are told no more, nor shown in the log."""
     pks = list(events)
-    deliveries = Delivery.objects.filter(event__in=pks)
-    list(deliveries.select_for_update(no_key=True).order_by("pk").values_list("pk"))
-    Attempt.objects.filter(delivery__event__in=pks).delete()
-    deliveries.delete()
-    bodies = EventBody.objects.filter(event__in=pks)
-    bodies.exclude(format=EventBody.Format.FULL).delete()
-    full = list(bodies)
+    keys = dialect.keys(pks)
+    if locked := dialect.locked("d"):
+        of = dialect.among("d.event_id")
+        dialect.fetch(_DELIVERIES.format(of=of, locked=locked), keys)
+    for statement in _FORGET:
+        dialect.execute(statement.format(of=dialect.among("event_id")), keys)
+    full = list(EventBody.objects.filter(event__in=pks))
     for body in full:
         body.body = stub(bytes(body.body))
-    EventBody.objects.bulk_update(full, ["body"], batch_size=BATCH)
+    update(full, ["body"])
     return Event.objects.filter(pk__in=pks, erased_at=None).update(erased_at=Now())
 
 

@@ -1,29 +1,22 @@
 """One HTTP POST, guarded: pinned addresses, one hard deadline, nothing followed.
 
-No session: it would ask the environment for proxies and netrc, replay cookies, and
-read the bodies of redirects.
+Written and read by ourselves: a client for everything would ask the environment for
+proxies and netrc, replay cookies and unpack bodies, at five times the cost.
 """
 
-import contextlib
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from functools import lru_cache
 from time import monotonic
-
-import requests
-from urllib3.exceptions import HTTPError, SSLError
+from urllib.parse import urlsplit
 
 from webhooks.addresses import AddressRefusedError, Policy
-from webhooks.deadline import Deadline
-from webhooks.guard import (
-    CONNECT_SECONDS,
-    Conversation,
-    GuardedAdapter,
-    begin,
-    milliseconds,
-)
+from webhooks.answers import AnswerError, SilenceError
+from webhooks.guard import NotConnectedError, NotFoundError
+from webhooks.lines import Line, Lines, Place, Proxy, TLSError, basic, milliseconds
 from webhooks.wording import Sentence
 from webhooks.wording import marked as _
 
@@ -55,12 +48,17 @@ class Outcome:
 
 
 class Transport:
-    """The kept connections of one thread. Not to be shared between threads."""
+    """Shared by all senders of a drain. `tls` says whom to trust."""
 
-    def __init__(self, policy: Policy, proxy: str = "") -> None:
+    def __init__(
+        self, policy: Policy, proxy: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.policy = policy
-        self.proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self.adapter = GuardedAdapter()
+        self.proxy = Proxy.of(proxy)
+        self.lines = Lines(policy, self.proxy, tls)
+
+    def close(self) -> None:
+        self.lines.close()
 
     def post(
         self,
@@ -75,96 +73,144 @@ class Transport:
         outcome = Outcome()
         begun = monotonic()
         try:
-            if self.proxies:
+            if self.proxy:
                 # The proxy resolves names by its own rules; literals we can judge.
                 self.policy.check_url(url)
-            request = _prepared(url, body, headers, auth)
+            place, target = _aim(url)
+            head = self._head(place, target, len(body), headers, auth)
         except AddressRefusedError as error:
             outcome.error, outcome.detail = "address_refused", error.sentence
             return outcome
         except ValueError as error:
             outcome.error, outcome.detail = "invalid_request", _plain(error)
             return outcome
-        with Deadline(begun + timeout) as deadline:
-            conversation = Conversation(self.policy, deadline, judged=not self.proxies)
-            begin(conversation)
-            if self._stale(request, outcome, conversation) and not deadline.expired:
-                # A kept connection that the receiver had closed: not its failure.
-                outcome = Outcome()
-                conversation.fresh = True
-                self._stale(request, outcome, conversation)
-        if deadline.expired and outcome.status is None:
+        until = begun + timeout
+        line = self.lines.kept(place)
+        if line and self._is_stale(line, head + body, outcome, until):
+            # A kept connection that the receiver had closed: not its failure.
+            outcome, line = Outcome(), None
+        if line is None:
+            self._try_anew(place, head + body, outcome, until)
+        if outcome.status is None and monotonic() >= until:
             outcome.error = "timeout"
             outcome.detail = Sentence(
                 _("No answer within %(seconds)d s."), seconds=round(timeout)
             )
-        outcome.peer = conversation.peer
-        outcome.peer_public = conversation.peer_public
-        outcome.dns_ms, outcome.connect_ms = (
-            conversation.dns_ms,
-            conversation.connect_ms,
-        )
         outcome.duration_ms = milliseconds(begun)
         return outcome
 
-    def _stale(
+    def _head(
         self,
-        request: requests.PreparedRequest,
-        outcome: Outcome,
-        conversation: Conversation,
-    ) -> bool:
-        """Send; True when a kept connection died before any byte of an answer."""
-        try:
-            self._send(request, outcome, conversation.deadline)
-        except AddressRefusedError as error:
-            outcome.error, outcome.detail = "address_refused", error.sentence
-        except requests.exceptions.SSLError as error:
-            outcome.error, outcome.detail = "tls_error", _plain(error)
-        except (requests.RequestException, HTTPError, OSError, HTTPException) as error:
-            outcome.error, outcome.detail = _code(error), _plain(error)
-            return not conversation.fresh and outcome.error == "connection_closed"
-        except ValueError as error:
-            outcome.error, outcome.detail = "invalid_request", _plain(error)
-        return False
+        place: Place,
+        target: str,
+        length: int,
+        headers: Mapping[str, str],
+        auth: tuple[str, str] | None,
+    ) -> bytes:
+        """The request line and the headers. Raises `ValueError`."""
+        through = self.proxy if place.scheme == "http" else None
+        if through:
+            target = f"http://{place.authority}{target}"
+        fields = {
+            "Host": place.authority,
+            "Accept-Encoding": "identity",
+            **headers,
+            "Content-Length": str(length),
+        }
+        if auth:
+            fields["Authorization"] = basic(":".join(auth))
+        if through and through.authorization:
+            fields["Proxy-Authorization"] = through.authorization
+        lines = [f"POST {target} HTTP/1.1", *map(": ".join, fields.items())]
+        text = "\r\n".join(lines)
+        # One each between the lines, and nothing that would add a line of its own.
+        if text.count("\r") + text.count("\n") != 2 * (len(lines) - 1) or "\0" in text:
+            raise ValueError("A header holds a line break.")
+        return f"{text}\r\n\r\n".encode("latin-1")
 
-    def _send(
-        self, request: requests.PreparedRequest, outcome: Outcome, deadline: Deadline
+    def _try_anew(
+        self, place: Place, request: bytes, outcome: Outcome, until: float
     ) -> None:
         begun = monotonic()
-        response = self.adapter.send(
-            request,
-            stream=True,
-            timeout=(CONNECT_SECONDS, max(deadline.left(), 0.01)),
-            verify=True,
-            proxies=self.proxies,
-        )
-        with response:
-            outcome.first_byte_ms = milliseconds(begun)
-            outcome.status = response.status_code
-            outcome.retry_after = _retry_after(response.headers.get("retry-after"))
-            deadline.shorten(BODY_SECONDS)
-            excerpt = b""
-            with contextlib.suppress(HTTPError, OSError, HTTPException):
-                excerpt = response.raw.read(EXCERPT_BYTES + 1, decode_content=False)
-            outcome.excerpt = excerpt[:EXCERPT_BYTES]
-            if len(excerpt) > EXCERPT_BYTES or deadline.expired:
-                response.raw.close()
+        try:
+            line = self.lines.open(place, until)
+        except AddressRefusedError as error:
+            outcome.error, outcome.detail = "address_refused", error.sentence
+        except NotFoundError as error:
+            outcome.error, outcome.detail = "dns_error", _plain(error)
+        except NotConnectedError as error:
+            outcome.error, outcome.detail = "connect_error", _plain(error)
+        except TLSError as error:
+            outcome.error, outcome.detail = "tls_error", _plain(error)
+        except TimeoutError as error:
+            outcome.error, outcome.detail = "timeout", _plain(error)
+        except (OSError, SilenceError, AnswerError) as error:
+            outcome.error, outcome.detail = "connection_closed", _plain(error)
+        else:
+            outcome.dns_ms, outcome.connect_ms = line.dns_ms, line.connect_ms
+            self._converse(line, request, outcome, until, begun)
+
+    def _is_stale(
+        self, line: Line, request: bytes, outcome: Outcome, until: float
+    ) -> bool:
+        """Send; True when a kept connection died before any byte of an answer."""
+        self._converse(line, request, outcome, until, monotonic())
+        return outcome.error == "connection_closed" and monotonic() < until
+
+    def _converse(
+        self, line: Line, request: bytes, outcome: Outcome, until: float, begun: float
+    ) -> None:
+        outcome.peer, outcome.peer_public = line.peer, line.peer_public
+        line.wire.until = until
+        try:
+            try:
+                line.stream.sendall(request)
+            except (BrokenPipeError, ConnectionResetError):
+                # Whoever has heard enough may have answered already.
+                line.wire.until = min(until, monotonic() + BODY_SECONDS)
+            self._hear(line, outcome, begun)
+        except TimeoutError as error:
+            outcome.error, outcome.detail = "timeout", _plain(error)
+        except AnswerError as error:
+            outcome.error, outcome.detail = "incomplete_answer", error.sentence
+        except ssl.SSLEOFError as error:
+            outcome.error, outcome.detail = "connection_closed", _plain(error)
+        except ssl.SSLError as error:
+            outcome.error, outcome.detail = "tls_error", _plain(error)
+        except (OSError, SilenceError) as error:
+            outcome.error, outcome.detail = "connection_closed", _plain(error)
+        else:
+            return
+        line.wire.close()
+
+    def _hear(self, line: Line, outcome: Outcome, begun: float) -> None:
+        """The status decides; the beginning of the body is for people to read."""
+        answer = line.reader.head()
+        outcome.first_byte_ms = milliseconds(begun)
+        outcome.status = answer.status
+        outcome.retry_after = _retry_after(answer.headers.get("retry-after"))
+        line.wire.until = min(line.wire.until, monotonic() + BODY_SECONDS)
+        try:
+            outcome.excerpt = line.reader.body(answer, EXCERPT_BYTES)
+        except (OSError, AnswerError):
+            outcome.excerpt = line.reader.buffer[:EXCERPT_BYTES]
+        if answer.is_whole:
+            self.lines.keep(line)
+        else:
+            line.wire.close()
 
 
-def _prepared(
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    auth: tuple[str, str] | None,
-) -> requests.PreparedRequest:
-    """Step by step: `Request.prepare()` spends as much again on cookies and hooks."""
-    request = requests.PreparedRequest()
-    request.prepare_method("POST")
-    request.prepare_url(url, None)
-    request.prepare_headers(headers)
-    request.prepare_body(body, None)
-    request.prepare_auth(auth, url)
-    return request
+@lru_cache(maxsize=1024)
+def _aim(url: str) -> tuple[Place, str]:
+    """Whom to speak to, and what to ask for. Raises `ValueError`."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("This is no URL.")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.isascii() or any(c <= " " or c == "\x7f" for c in target):
+        raise ValueError("The URL holds a character that must be percent-encoded.")
+    return Place(parts.scheme, parts.hostname, port), target
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -184,34 +230,6 @@ def _retry_after(value: str | None) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
-def _code(error: BaseException) -> str:
-    """A stable word for what went wrong; documented in docs/webhooks.md."""
-    text = str(error)
-    if "within the headers" in text:
-        return "incomplete_answer"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "timeout"
-    if "dns: " in text:
-        return "dns_error"
-    if "connect: " in text:
-        return "connect_error"
-    if isinstance(error, (requests.exceptions.InvalidURL, SSLError)):
-        return "invalid_request"
-    return "connection_closed"
-
-
 def _plain(error: BaseException) -> str:
-    """The innermost reason, without object addresses and without our URL."""
-    reason: BaseException = error
-    while (inner := getattr(reason, "reason", None)) or reason.args:
-        if isinstance(inner, BaseException):
-            reason = inner
-        elif reason.args and isinstance(reason.args[0], BaseException):
-            reason = reason.args[0]
-        else:
-            break
-    text = str(reason)
-    for mark in ("dns: ", "connect: "):
-        if mark in text:
-            text = text.partition(mark)[2]
-    return text[:500]
+    """What the system says of it, without object addresses and without our URL."""
+    return (getattr(error, "strerror", None) or str(error))[:500]

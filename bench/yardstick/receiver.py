@@ -4,7 +4,8 @@
 
 Prints its port and answers every POST with 204 on a kept connection. The path says
 when: `/ok/…` at once, `/wait50/…` after 50 ms, `/hang/…` never. `GET /` tells how many
-came by the first word of the path, and when the first and the last of them came.
+came by the first word of the path, and when the first and the last of them came;
+`GET /noted` when each `webhook-id` came to `/note/…`, which is answered at once.
 """
 
 import heapq
@@ -13,6 +14,7 @@ import select
 import socket
 from http.client import HTTPConnection
 from time import monotonic
+from typing import Any
 
 ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -27,6 +29,7 @@ class Receiver:
         self.parts: dict[int, bytes] = {}
         self.late: list[tuple[float, int]] = []
         self.came: dict[str, list[float]] = {}
+        self.noted: dict[str, float] = {}
 
     def run(self) -> None:
         while True:
@@ -61,23 +64,28 @@ class Receiver:
             self.parts[descriptor] = request
             return
         if request.startswith(b"GET"):
-            self._tell(descriptor)
+            noted = request.startswith(b"GET /noted")
+            self._tell(descriptor, self.noted if noted else self.came)
         else:
-            self._answer(descriptor, head.split(b"/", 2)[1].split(b" ")[0].decode())
+            self._answer(descriptor, head)
 
-    def _answer(self, descriptor: int, word: str) -> None:
+    def _answer(self, descriptor: int, head: bytes) -> None:
         now = monotonic()
+        word = head.split(b"/", 2)[1].split(b" ")[0].decode()
         seen = self.came.setdefault(word, [0, now, now])
         seen[0] += 1
         seen[2] = now
+        if word == "note":
+            event = head.split(b"webhook-id: ", 1)[1].split(b"\r\n", 1)[0]
+            self.noted.setdefault(event.decode(), now)
         if word.startswith("wait"):
             later = now + int(word.removeprefix("wait")) / 1000
             heapq.heappush(self.late, (later, descriptor))
         elif word != "hang":
             self._send(descriptor, ANSWER)
 
-    def _tell(self, descriptor: int) -> None:
-        body = json.dumps(self.came).encode()
+    def _tell(self, descriptor: int, what: object) -> None:
+        body = json.dumps(what).encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
         self._send(descriptor, head + body)
 
@@ -96,11 +104,20 @@ def _length(head: bytes) -> int:
 
 def came(port: int) -> dict[str, tuple[int, float, float]]:
     """By the first word of the path: how many, and when the first and last came."""
+    found: dict[str, tuple[int, float, float]] = _asked(port, "/")
+    return found
+
+
+def noted(port: int) -> dict[str, float]:
+    """When each event came, by its id, on the monotonic clock."""
+    found: dict[str, float] = _asked(port, "/noted")
+    return found
+
+
+def _asked(port: int, path: str) -> Any:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", "/")
-    found: dict[str, tuple[int, float, float]] = json.loads(
-        connection.getresponse().read()
-    )
+    connection.request("GET", path)
+    found = json.loads(connection.getresponse().read())
     connection.close()
     return found
 

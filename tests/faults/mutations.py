@@ -2,9 +2,11 @@
 
     python -m tests.faults.mutations
     python tests/postgres.py python -m tests.faults.mutations
+    python -m tests.faults.mutations LMTP pipe
 
-Each mutation is made in a copy of the project, where the tests that should notice it
-run once. Those of races need PostgreSQL. Exit 1 when one of them survives.
+Words choose those whose name has one of them. Each mutation is made in a copy of the
+project, where the tests that should notice it run once. Those of races need PostgreSQL.
+Exit 1 when one of them survives.
 """
 
 import os
@@ -22,9 +24,8 @@ DELIVERIES = EVERY_STEP.format("deliveries", "arrive_and_look_the_same")
 REPLY = EVERY_STEP.format("a_reply", "is_sent_once_or_says_that_it_may_not_be")
 WRITERS = "tests/faults/test_writers.py"
 HANDED = "tests/faults/test_handed_over.py"
-PIPE = (
-    f"{HANDED}::test_a_pipe_killed_at_any_step_stores_the_mail_once_when_it_comes_again"
-)
+IMAP = EVERY_STEP.format("ingest_from_imap", "ends_as_if_it_had_not_been")
+PIPE = f"{HANDED}::test_a_pipe_killed_at_any_step_stores_the_mail_once"
 LMTP = f"{HANDED}::test_lmtp_killed_at_any_step_stores_the_mail_once_in_each_mailbox"
 
 
@@ -76,8 +77,8 @@ MUTATIONS = [
     Mutation(
         "what a death left is left",
         "threads/ingest.py",
-        "            run.finish_what_a_death_left()\n            complete",
-        "            complete",
+        "            run.finish_what_a_death_left()\n            epochs",
+        "            epochs",
         INGEST,
     ),
     Mutation(
@@ -86,6 +87,26 @@ MUTATIONS = [
         '        with open(descriptor, "rb") as file:  # noqa',
         '        self.done(copy)\n        with open(descriptor, "rb") as file:  # noqa',
         INGEST,
+    ),
+    Mutation(
+        "an IMAP server is told before the commit",
+        "threads/ingest.py",
+        '        faults.step("ingest.entered")\n',
+        "        if isinstance(self.door, Imap):\n"
+        "            uids = [int(mail.copy.ref) for mail in batch]\n"
+        "            self.door.move(uids, self.source.move_to)\n"
+        '        faults.step("ingest.entered")\n',
+        IMAP,
+    ),
+    Mutation(
+        "what an IMAP server was told is noted before it was told",
+        "threads/aftercare.py",
+        "            _tell(source, door, cleanup, list(uids.values()))\n",
+        "            noted = IngestRecord.objects.filter(pk__in=list(uids))\n"
+        '            noted.update(cleanup="")\n'
+        '            faults.step("aftercare.told")\n'
+        "            _tell(source, door, cleanup, list(uids.values()))\n",
+        IMAP,
     ),
     Mutation(
         "a pipe that comes again does not finish what it began",
@@ -127,10 +148,8 @@ MUTATIONS = [
     Mutation(
         "select, then insert",
         "threads/ledger.py",
-        "        for original in Original.objects.bulk_create(\n"
-        "            _originals(a.content for a in arrived),\n",
-        "        for original in _selected_then_inserted(\n"
-        "            _originals(a.content for a in arrived),\n",
+        '    insert_or_find(list(originals.values()), "sha256")\n',
+        "    _selected_then_inserted(list(originals.values()))\n",
         WRITERS,
         race=True,
     ),
@@ -145,13 +164,12 @@ MUTATIONS = [
 ]
 SELECT_THEN_INSERT = """
 
-def _selected_then_inserted(rows, **_):
-    wanted = [row.sha256 for row in rows]
-    known = list(Original.objects.filter(sha256__in=wanted))
-    missing = {row.sha256 for row in known}
-    return known + Original.objects.bulk_create(
-        [row for row in rows if row.sha256 not in missing]
-    )
+def _selected_then_inserted(rows):
+    known = Original.objects.filter(sha256__in=[row.sha256 for row in rows])
+    keys = dict(known.values_list("sha256", "pk"))
+    for row in rows:
+        row.pk = keys.get(row.sha256)
+    insert([row for row in rows if row.pk is None])
 """
 
 
@@ -159,7 +177,7 @@ def survives(mutation):
     """Whether the tests stay green with it; they are run in a copy."""
     with tempfile.TemporaryDirectory(prefix="mailbelly-mutation-") as folder:
         copy = Path(folder) / "project"
-        ignored = shutil.ignore_patterns(".venv", ".git", "var", "__pycache__")
+        ignored = shutil.ignore_patterns(".venv*", ".git", "var", "__pycache__")
         shutil.copytree(ROOT, copy, ignore=ignored)
         file = copy / mutation.file
         text = file.read_text()
@@ -188,7 +206,10 @@ def survives(mutation):
 def main():
     many_writers = "postgres" in os.environ.get("DATABASE_URL", "")
     survivors = 0
+    words = sys.argv[1:] or [""]
     for mutation in MUTATIONS:
+        if not any(word in mutation.name for word in words):
+            continue
         if mutation.race and not many_writers:
             print(f"skipped   {mutation.name}: a race needs PostgreSQL")
             continue

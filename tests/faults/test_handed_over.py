@@ -23,6 +23,7 @@ from tests.faults.harness import (
     killed,
     state,
     steps,
+    summary,
 )
 from tests.lmtp import connected, hand
 from tests.mails import mail
@@ -33,7 +34,7 @@ from threads.models import IngestRecord, Mailbox, Message
 from threads.parsers import Parsers
 from webhooks.models import Webhook
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 
 LOOPED = b"Received: from a by b; x\n" * 51
 MAILS = {
@@ -81,13 +82,14 @@ def test_a_pipe_killed_at_any_step_stores_the_mail_once(
     healthy()
     assert IngestRecord.objects.count() == 1
     assert "ledger.records" in names
-    for number, step in chosen(names):
+    for number, step in (done := chosen(names)):
         prepare()
         assert killed(given(name, *arguments, fault=str(number))), step
         for _ in range(2):
             assert given(name, *arguments) == 0, step
         assert differences(whole, state()) == [], step
         healthy()
+    summary(f"pipe ({name})", "steps", names, done)
 
 
 def test_what_the_mta_never_gives_again_is_finished_by_the_next_pass(monkeypatch):
@@ -151,7 +153,7 @@ def test_lmtp_killed_at_any_step_stores_the_mail_once_in_each_mailbox(tmp_path):
     whole = state()
     healthy()
     assert Message.objects.count() == 2
-    for number, step in chosen(names):
+    for number, step in (done := chosen(names)):
         prepare()
         with (
             listening(path, str(number)) as listener,
@@ -167,3 +169,4 @@ def test_lmtp_killed_at_any_step_stores_the_mail_once_in_each_mailbox(tmp_path):
         assert differences(whole, state()) == [], step
         healthy()
     assert not path.exists()
+    summary("lmtp", "steps", names, done)

@@ -164,6 +164,8 @@ def test_without_a_parser_nobody_is_to_blame():
 def test_children_come_with_work_and_go_without():
     with Parsers(most=2, idle_seconds=0.5) as parsers:
         jobs = [parsers.first(mail(text="x\n" * 300), []) for _ in range(40)]
+        eventually(lambda: len(children()) == 1)
+        jobs += [parsers.first(mail(text="x\n" * 300), []) for _ in range(200)]
         eventually(lambda: len(children()) == 2)
         for job in jobs:
             job.done.result(30)
@@ -172,6 +174,16 @@ def test_children_come_with_work_and_go_without():
         parsers.first(mail(), []).done.result(30)
         assert len(children()) == 1
     assert children() == []
+
+
+def test_a_mail_that_holds_up_the_others_gets_them_another_child(frail):
+    slow = frail.first(poison("loop"), [])
+    quick = frail.first(mail(), [])
+    eventually(lambda: slow.late(0.6))
+    assert not quick.done.done()
+    frail.relieve()
+    quick.done.result(30)
+    assert not slow.done.done()
 
 
 def children():

@@ -8,6 +8,7 @@ import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import sleep
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -16,6 +17,8 @@ from django.db import connection
 from tests.faults.harness import begun, forked, healthy
 from tests.mails import mail
 from tests.processes import ROOT, eventually, running
+from threads import sourcelease
+from threads.listening import BUSY_SECONDS
 from threads.models import IngestRecord, Message, Source
 from webhooks import faults
 from webhooks.leases import in_seconds
@@ -36,15 +39,33 @@ def once(count):
     assert not IngestRecord.objects.exclude(state="done").exists()
 
 
-@pytest.mark.parametrize("where", ["ingest.entered", "ingest.stored"])
+# Between two transactions; and within one, where it has locks that others wait for.
+BETWEEN = ["ingest.entered", "ingest.stored"]
+WITHIN = ["ledger.records", "arrival.ledger"]
+
+
+@pytest.mark.parametrize(
+    ("where", "mails"),
+    [*((where, 120) for where in BETWEEN), *((where, 1) for where in WITHIN)],
+)
 def test_a_process_that_stood_still_past_its_lease_does_nothing_twice(
-    source, maildir, monkeypatch, where
+    source, maildir, monkeypatch, where, mails
 ):
-    deliver(maildir, *range(120))
+    if where in WITHIN:
+        if connection.vendor == "sqlite":
+            pytest.skip("SQLite has one writer, and whoever stands still is it")
+        patience = connection.settings_dict["OPTIONS"]["options"]
+        assert "idle_in_transaction_session_timeout=30s" in patience
+        monkeypatch.setitem(
+            connection.settings_dict["OPTIONS"],
+            "options",
+            patience.replace("30s", "2s"),
+        )
+    deliver(maildir, *range(mails))
 
     def stand_still(step):
         if step == where:
-            monkeypatch.undo()
+            monkeypatch.setattr(faults, "step", lambda _step: None)
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def ingest():
@@ -53,16 +74,16 @@ def test_a_process_that_stood_still_past_its_lease_does_nothing_twice(
 
     pid = begun(ingest)
     assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
-    assert IngestRecord.objects.exists()
+    assert where in WITHIN or IngestRecord.objects.exists()
     # Its lease runs out; here we need not wait for that.
     Source.objects.update(leased_until=in_seconds(-1))
     assert forked(lambda: call_command("ingest")) == 0
-    once(120)
+    once(mails)
     os.kill(pid, signal.SIGCONT)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     # It has lost its claim, says so, and has written nothing.
     assert code == 1
-    once(120)
+    once(mails)
     assert forked(lambda: call_command("ingest", "--verify")) == 0
     healthy()
 
@@ -127,21 +148,29 @@ def test_on_a_full_disk_nothing_is_said_to_be_done(
             assert database.execute(count).fetchone()[0] == 401
 
 
-@pytest.mark.skipif(
+needs_faketime = pytest.mark.skipif(
     not FAKETIME and not os.environ.get("CI"),
     reason="install it with: apt-get install faketime",
 )
-def test_a_clock_that_jumps_costs_no_mail_and_brings_none_twice(
-    source, maildir, environment, tmp_path
-):
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
-    faked = {
+
+
+def faketime(clock):
+    """For the environment of a process: its clock is as far off as that file says."""
+    return {
         "LD_PRELOAD": str(FAKETIME[0]),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
+
+
+@needs_faketime
+def test_a_clock_that_jumps_costs_no_mail_and_brings_none_twice(
+    source, maildir, environment, tmp_path
+):
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    faked = faketime(clock)
     with (
         running(environment, tmp_path / "a.log", "ingest", "--watch", **faked) as one,
         running(environment, tmp_path / "b.log", "ingest", "--watch") as other,
@@ -154,3 +183,32 @@ def test_a_clock_that_jumps_costs_no_mail_and_brings_none_twice(
             eventually(lambda n=number: Message.objects.count() == n + 1, 30)
             sleep(0.2)
     once(5)
+
+
+@pytest.mark.parametrize("kind", ["maildir", "imap"])
+def test_what_a_machine_that_is_gone_was_reading_is_taken_over_when_its_lease_ends(
+    request, mailbox, environment, tmp_path, kind
+):
+    if kind == "imap":
+        server = request.getfixturevalue("imap_server")
+        user = server.new_user()
+        source = Source.objects.create(
+            mailbox=mailbox,
+            kind="imap",
+            location=server.url(user),
+            settings=server.settings(),
+            start="all",
+        )
+        with server.client(user) as client:
+            client.append("INBOX", mail(message_id="<0@x>"))
+    else:
+        deliver(request.getfixturevalue("maildir"), 0)
+        source = request.getfixturevalue("source")
+    Source.objects.filter(pk=source.pk).update(
+        owner="elsewhere:1", token=uuid4(), leased_until=in_seconds(60)
+    )
+    with running(environment, tmp_path / "log", "ingest", "--watch") as watcher:
+        watcher.says("is being read by another process (elsewhere:1)")
+        Source.objects.update(leased_until=in_seconds(0))
+        eventually(lambda: Message.objects.count() == 1, BUSY_SECONDS + 3)
+    assert sourcelease.SECONDS + BUSY_SECONDS < 60

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from time import monotonic
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django_q.models import OrmQ
 
@@ -168,3 +168,79 @@ def test_a_healthy_receiver_is_told_while_a_hundred_hang(worker):
         tell("healthy")
         healthy.wait_for(1)
         assert monotonic() - begun < 3
+
+
+# --- Two machines ----------------------------------------------------------------
+
+
+@pytest.fixture
+def machines(environment, tmp_path):
+    """Two workers in process groups of their own, which share the database alone.
+
+    Each writes down what it sends.
+    """
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                running(
+                    environment,
+                    tmp_path / f"{name}.log",
+                    "worker",
+                    FAULT_STEP=f"log:{tmp_path / name}",
+                )
+            )
+            for name in ("one", "two")
+        ]
+        for worker in workers:
+            worker.says("is ready")
+        yield [
+            (worker, tmp_path / name)
+            for worker, name in zip(workers, ("one", "two"), strict=True)
+        ]
+
+
+def sends(file):
+    steps = file.read_text().split() if file.exists() else []
+    return steps.count("delivery.sending")
+
+
+def signal_all(worker, number):
+    for pid in [worker.pid, *descendants(worker.pid)]:
+        os.kill(pid, number)
+
+
+def test_two_machines_share_the_load_and_one_that_freezes_keeps_nobody(machines):
+    (one, one_sent), (_two, two_sent) = machines
+    hooks, cap, events = 40, 4, 40
+    with receiving(delay=0.3) as receiver:
+        for number in range(hooks):
+            listen(f"{receiver.url}{number}", max_in_flight=cap)
+        # More than one of them can have in hand, so that both are needed.
+        for number in range(events):
+            tell(f"a{number}")
+        receiver.wait_for(hooks * 10)
+        eventually(lambda: min(sends(one_sent), sends(two_sent)) > 0)
+        # SQLite has one lock, and one machine: who freezes with it stops everybody.
+        if connection.vendor == "postgresql":
+            signal_all(one, signal.SIGSTOP)
+            before = sends(two_sent)
+            eventually(lambda: sends(two_sent) > before + 40)
+            # What the frozen one holds comes back with its leases, within a minute.
+            held = Delivery.objects.filter(state="claimed")
+            held.update(claimed_until=in_seconds(-1))
+            eventually(lambda: not unsent(), 40)
+            signal_all(one, signal.SIGCONT)
+        tell("b")
+        eventually(lambda: not unsent(), 40)
+        told = [(path, headers["webhook-id"]) for path, headers, _ in receiver.requests]
+        assert receiver.most_in_flight <= hooks * cap
+    assert min(sends(one_sent), sends(two_sent)) > hooks * 2
+    assert len(set(told)) == hooks * (events + 1)
+    lost = sum(Delivery.objects.values_list("lost_leases", flat=True))
+    assert len(told) - len(set(told)) <= lost <= hooks * cap
+    attempts = sum(Delivery.objects.values_list("attempts", flat=True))
+    assert attempts == Attempt.objects.count() + lost
+
+
+def unsent():
+    return list(Delivery.objects.exclude(state="succeeded").values_list("pk"))

@@ -1,5 +1,8 @@
 """Delivery reports, recipient by recipient."""
 
+from time import process_time
+
+from threads.mail import oddities
 from threads.mail.parse import parse
 from threads.mail.wire import packed, unpacked
 
@@ -280,6 +283,52 @@ be delivered to one or more recipients.
             " (in reply to RCPT TO command)",
         }
     ]
+
+
+LISTSERV = b"""From: "LSMTP for Windows NT v1.1b" <postmaster@mail.x.nl>
+To: support@shop.nl
+Subject: Undelivered mail
+
+An error was found while the enclosed message was processed.
+
+--> Error description:
+Error-for:  klant@x.nl
+Error-Code: 0
+Error-Text: "554 Message looping (received 6 times)"
+
+Error-End:  One error reported.
+
+------------------------------ Original message ------------------------------
+
+Message-ID: <ours@shop.nl>
+"""
+
+
+def test_the_words_of_a_single_product_are_known_too():
+    found = parse(LISTSERV).bounce
+    assert (found["recipient"], found["message_id"]) == ("klant@x.nl", "ours@shop.nl")
+    aol = (
+        b"From: Mail Delivery Subsystem <MAILER-DAEMON@AOL.com>\n\n"
+        b"Your mail to the following recipients could not be delivered because"
+        b" they are not accepting mail from support@shop.nl:\n\tklant\n"
+    )
+    assert parse(aol).bounce["recipient"] == "klant@aol.com"
+    by_hand = LISTSERV.replace(b"LSMTP for Windows NT v1.1b", b"Jan")
+    assert parse(by_hand.replace(b"postmaster", b"jan")).bounce is None
+
+
+def test_a_status_in_another_word_is_a_failure_all_the_same():
+    for word in (b"failure", b"error"):
+        raw = REPORT.replace(b"Action: failed", b"Action: " + word)
+        assert parse(raw).bounce["action"] == "failed"
+
+
+def test_what_only_one_product_says_is_looked_for_in_little_time():
+    head = b"From: MAILER-DAEMON@x.nl\n\n"
+    for unit in (b"User's mailbox is full: <", b" \n", b"--b\n\n", b"<a@x.nl>\n"):
+        begun = process_time()
+        oddities.recipients(head + unit * 40_000)
+        assert process_time() - begun < 5
 
 
 def test_a_person_who_writes_of_a_bounce_sends_none():

@@ -13,7 +13,7 @@ from django.db import connection
 
 from tests.mails import mail
 from tests.processes import ROOT
-from threads import ingest as ingesting
+from threads.house import House
 from threads.laws import LAWS
 from threads.models import Alias, IngestRecord, Mailbox, Message, Original, Source
 from webhooks.models import Event
@@ -312,7 +312,7 @@ def test_an_answer_to_a_caught_address_is_not_sent_to_ourselves(
     source.save()
     maildir.deliver(mail(to="wie@winkel.nl, klant2@x.nl"))
     assert ingest() == 0
-    house = ingesting.House.of(source.mailbox)
+    house = House.of(source.mailbox)
     assert house.is_ours("wie@winkel.nl")
     assert not house.is_ours("wie@shop.nl")
     assert json.dumps(Message.objects.get().addresses).count("wie@winkel.nl") == 1

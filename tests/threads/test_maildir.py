@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from tests.mails import mail
 from threads import watch
-from threads.ingest import Options, Tally, take_in
+from threads.ingest import Options, take_in
 from threads.laws import LAWS
 from threads.models import IngestRecord, Message, Original, Source
 from threads.sources.maildir import Maildir
+from threads.tally import Tally
 from webhooks.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)

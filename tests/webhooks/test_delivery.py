@@ -3,12 +3,19 @@
 import json
 import threading
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from time import monotonic
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    connection,
+    transaction,
+)
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
@@ -17,9 +24,10 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from tests.processes import eventually
 from tests.receivers import receiving
-from webhooks import outbox, replays, results, subscriptions
+from webhooks import dialect, outbox, replays, results, subscriptions
 from webhooks.claims import Rooms, claim, oldest_due, recover
-from webhooks.delivery import _load, drain
+from webhooks.delivery import drain
+from webhooks.jobs import Result, Targets, load
 from webhooks.leases import in_seconds
 from webhooks.models import (
     Attempt,
@@ -29,8 +37,9 @@ from webhooks.models import (
     EventBody,
     Webhook,
 )
-from webhooks.results import Job, Result
-from webhooks.transport import Outcome
+from webhooks.rules import policy
+from webhooks.senders import send
+from webhooks.transport import Outcome, Transport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -377,7 +386,7 @@ def test_what_changes_between_claim_and_sending_counts(webhook, publish, leave, 
         token = uuid4()
         assert claim(token, ROOMS)
         leave(hook)
-        assert _load(token, monotonic() + 60) == []
+        assert load(token, monotonic() + 60, Targets()) == []
         run()
     assert states() == {state: 1}
     assert receiver.requests == []
@@ -534,9 +543,7 @@ def test_a_lost_lease_is_due_again_and_a_late_result_changes_nothing(webhook, pu
     publish()
     token = uuid4()
     assert claim(token, ROOMS) == 1
-    late = Job.of(
-        Delivery.objects.values_list(*Job.COLUMNS, named=True).get(), lease_ends=0.0
-    )
+    (late,) = load(token, 0.0, Targets())
     Delivery.objects.update(claimed_until=in_seconds(-1))
     assert recover() == 1
     assert claim(uuid4(), ROOMS) == 1
@@ -560,13 +567,45 @@ def test_a_lease_too_short_for_a_send_goes_back_unsent(webhook, publish):
     with receiving() as receiver:
         webhook(receiver.url)
         publish()
-        claim(uuid4(), ROOMS)
-        job = Job.of(
-            Delivery.objects.values_list(*Job.COLUMNS, named=True).get(), lease_ends=0.0
-        )
-        results.record([Result(job, Delivery.objects.get().created_at, None)])
+        token = uuid4()
+        claim(token, ROOMS)
+        with closing(Transport(policy())) as transport:
+            results.record(
+                [send(job, transport) for job in load(token, 0.0, Targets())]
+            )
         assert receiver.requests == []
     assert states() == {"pending": 1}
+
+
+def test_who_freezes_within_a_transaction_keeps_nobody(webhook, publish):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one lock, and one machine.")
+    frozen, thawed = threading.Event(), threading.Event()
+
+    def freeze():
+        dialect.free_locks_after(1)
+        try:
+            with transaction.atomic():
+                list(Webhook.objects.select_for_update())
+                frozen.set()
+                thawed.wait(20)
+        except (DatabaseError, InterfaceError):
+            pass  # the server has ended its session
+        finally:
+            connection.close()
+
+    with receiving() as receiver:
+        webhook(receiver.url)
+        publish()
+        thread = threading.Thread(target=freeze)
+        thread.start()
+        frozen.wait(20)
+        begun = monotonic()
+        run()
+        assert monotonic() - begun < 10
+        assert len(receiver.requests) == 1
+        thawed.set()
+        thread.join()
 
 
 def test_many_claimers_take_each_delivery_once_and_keep_the_cap(webhook, publish):

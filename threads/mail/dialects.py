@@ -18,7 +18,12 @@ _RECIPIENTS = 100
 _LONGEST_DETAIL = 500
 _LONGEST_QUOTE = 100_000
 
-_SERVERS = frozenset({"mailer-daemon", "mailerdaemon", "postmaster", "mail-daemon"})
+_SERVERS = frozenset(
+    {
+        "mailer-daemon", "mailerdaemon", "postmaster", "mail-daemon", "mdaemon",
+        "systemadministrator",
+    }
+)  # fmt: skip
 _SERVER_NAMES = re.compile(
     r"mail delivery (sub)?system|mailer[- ]daemon|mail delivery software"
     r"|microsoft outlook|system administrator",
@@ -68,12 +73,14 @@ _MESSAGE_ID = re.compile(
 
 def from_a_server(message: Part, from_: tuple[Address, ...]) -> bool:
     """No person's: the null sender, or a daemon's name."""
-    if "<>" in {message.first(n).strip() for n in ("return-path", "x-envelope-from")}:
-        return True
+    for name in ("return-path", "x-envelope-from"):
+        envelope = message.first(name).strip()
+        if envelope and _is_server(envelope):
+            return True
     if message.first("x-failed-recipients").strip():
         return True
     for person in from_[:1]:
-        if person.address.partition("@")[0].lower() in _SERVERS:
+        if person.address and _is_server(person.address):
             return True
         return bool(_SERVER_NAMES.search(person.name))
     return False
@@ -87,10 +94,13 @@ def sent_by_a_server(message: Part, from_: tuple[Address, ...]) -> bool:
     False
     """
     envelope = message.first("return-path").strip()
-    if envelope:
-        local = envelope.strip("<>").partition("@")[0].lower()
-        return not local or local in _SERVERS
-    return from_a_server(message, from_)
+    return _is_server(envelope) if envelope else from_a_server(message, from_)
+
+
+def _is_server(address: str) -> bool:
+    """The null sender, or a daemon's local part."""
+    local = address.strip("<>").partition("@")[0].strip('"').lower()
+    return not local or local in _SERVERS
 
 
 def failures(message: Part, text: str) -> list[dict[str, str]] | None:
@@ -102,26 +112,36 @@ def failures(message: Part, text: str) -> list[dict[str, str]] | None:
     """
     lines = [*_head(text), ""]
     named = headers.decoded(message.first("x-failed-recipients"))
-    # Sentences go on in the next line.
-    sentences = [f"{line.rstrip()} {more.lstrip()}" for line, more in pairwise(lines)]
+    sentences = _sentences(lines)
     begins = next((n for n, said in enumerate(sentences) if _FAILED.search(said)), None)
-    if (begins is None and not named) or any(map(_WAITING.search, sentences)):
-        return None
-    if _DELAY.search(headers.subject(message)):
+    if (begins is None and not named) or still_tries(message, text):
         return None
     found = {one["address"].lower(): one for one in _told(lines[begins or 0 :])}
     for address in named.split(",")[:_RECIPIENTS]:
         plain = limits.clean_line(address.strip().strip("<>"), limits.ADDRESS)
         if plain:
-            found.setdefault(plain.lower(), _recipient(plain, ""))
+            found.setdefault(plain.lower(), recipient(plain, ""))
     if not found and begins is not None and (last := _AT_THE_END.search(lines[begins])):
-        found[last[1]] = _recipient(last[1], "")
+        found[last[1]] = recipient(last[1], "")
     if len(found) == 1:
         # The reason may stand anywhere when there is only one.
         (only,) = found.values()
         status = _STATUS.search("\n".join(lines))
         only["status"] = only["status"] or (status[1] if status else "")
     return list(found.values())[:_RECIPIENTS]
+
+
+def still_tries(message: Part, text: str) -> bool:
+    """It was only delayed so far."""
+    sentences = _sentences([*_head(text), ""])
+    if any(map(_WAITING.search, sentences)):
+        return True
+    return bool(_DELAY.search(headers.subject(message)))
+
+
+def _sentences(lines: list[str]) -> list[str]:
+    """They go on in the next line."""
+    return [f"{line.rstrip()} {more.lstrip()}" for line, more in pairwise(lines)]
 
 
 def named(text: str) -> str:
@@ -145,17 +165,18 @@ def _told(lines: list[str]) -> Iterator[dict[str, str]]:
         begins = _ADDRESS.match(line)
         if begins or not line.strip():
             if address and (begins or any(reason)):
-                yield _recipient(address, " ".join(reason))
+                yield recipient(address, " ".join(reason))
                 address = ""
             if begins:
                 address, reason = begins[1].rstrip("."), [begins[2]]
         elif address:
             reason.append(line.strip())
     if address:
-        yield _recipient(address, " ".join(reason))
+        yield recipient(address, " ".join(reason))
 
 
-def _recipient(address: str, reason: str) -> dict[str, str]:
+def recipient(address: str, reason: str) -> dict[str, str]:
+    """One that it did not reach, as a report has them."""
     status = _STATUS.search(reason)
     return {
         "address": limits.clean_line(address, limits.ADDRESS),

@@ -30,7 +30,7 @@ def parse(raw: bytes, *, trusted_authserv_ids: Collection[str] = ()) -> ParsedMa
     sender = headers.sender(people["from"], message)
     subject = mender.text(headers.subject(message))
     auto, bulk = verdicts.automatic(message), verdicts.bulk(message)
-    bounce = reports.bounce(message, people["from"], content.text)
+    bounce = reports.bounce(message, people["from"], content.text, raw)
     if bounce is not None:
         auto = auto or verdicts.named(message, "from")
     return ParsedMail(

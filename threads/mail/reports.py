@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 
-from threads.mail import dialects, limits, verdicts
+from threads.mail import dialects, limits, oddities, verdicts
+from threads.mail.addresses import normalise
 from threads.mail.headers import message_id
 from threads.mail.mime import Part, header, unwrapped
 from threads.mail.parsed import Address
@@ -18,6 +19,8 @@ _ENCLOSED = frozenset(
 )  # fmt: skip
 # Feedback that complains of nobody (RFC 5965 section 7.3, RFC 6591).
 _NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "dkim"})
+# What some servers write for RFC 3464's word.
+_FAILED = {"failure": "failed", "error": "failed"}
 _RECIPIENTS = 100
 _LONGEST_DETAIL = 500
 _LONGEST_WORD = 20
@@ -25,7 +28,7 @@ _LONGEST_AGENT = 100
 
 
 def bounce(
-    message: Part, from_: tuple[Address, ...], text: str
+    message: Part, from_: tuple[Address, ...], text: str, raw: bytes
 ) -> dict[str, Any] | None:
     """What a delivery report says (RFC 3464), or None when this is none.
 
@@ -34,7 +37,7 @@ def bounce(
     `action`, `status` and `detail`; `recipient`, `action`, `status` are
     those of the first that failed. What is not said is `""`. A report that only says
     delivered, delayed or relayed is no bounce. `text` is what a person reads of it:
-    servers that know no report say it there.
+    servers that know no report say it there; `raw` the mail as it came.
     """
     report = message.content_type in {"multipart/report", *verdicts.STATUSES}
     if report:
@@ -51,9 +54,17 @@ def bounce(
         if verdicts.answers_by_itself(message):
             return None
         told = dialects.failures(message, text)
-        if told is None and not report:
+        waits = dialects.still_tries(message, text)
+        known = [] if waits else oddities.recipients(raw)
+        if told is None and not known and not report:
             return None
         recipients = told or []
+        if known:
+            reasons = {one["address"].lower(): one for one in recipients}
+            recipients = [
+                reasons.get(address.lower()) or dialects.recipient(address, "")
+                for address in known
+            ]
     failed = next((one for one in recipients if one["action"] == "failed"), None)
     if recipients and failed is None:
         return None
@@ -115,6 +126,7 @@ def _recipients(part: Part) -> Iterator[dict[str, str]]:
         at = end
         group = Part(fields)
         action = _plain(group.first("action")).lower()
+        action = _FAILED.get(action, action)
         if not action:
             continue
         found += 1
@@ -124,7 +136,7 @@ def _recipients(part: Part) -> Iterator[dict[str, str]]:
         )
         detail = group.first("diagnostic-code").partition(";")
         yield {
-            "address": final or original,
+            "address": original if original and not normalise(final) else final,
             "original": original,
             "action": action,
             "status": _plain(group.first("status")),

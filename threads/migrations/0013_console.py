@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('threads', '0011_imap'),
+        ('threads', '0012_ledger_index'),
     ]
 
     operations = [

@@ -48,6 +48,8 @@ class IngestRecord(models.Model):
         Source,
         on_delete=models.PROTECT,
         related_name="records",
+        # `ingest_record_once` begins with it; of two, SQLite would take the worse one.
+        db_index=False,
         verbose_name=_("source"),
     )
     # Maildir: "" and the base name before ":" (other content under an old name:

@@ -202,8 +202,8 @@ class ThreadLinkQuerySet(models.QuerySet["ThreadLink"]):
         """The cuts between two sets of threads, by what those hold today."""
         one, two = list(some), list(others)
         return self.filter(
-            Q(a__thread__in=one, b__thread__in=two)
-            | Q(a__thread__in=two, b__thread__in=one),
+            Q(a__thread__among=one, b__thread__among=two)
+            | Q(a__thread__among=two, b__thread__among=one),
             kind=ThreadLink.Kind.CUT,
         )
 

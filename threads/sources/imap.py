@@ -199,8 +199,11 @@ class Imap:
             self._settled.clear()
             self._listed_at = now
         found: set[int] = set()
-        # From the end: what is expunged meanwhile moves the rest towards the beginning.
         count = int(self._folder.get(b"EXISTS", 0))
+        if count <= _LISTED_AT_ONCE:
+            # Some servers take the numbers in a UID SEARCH for UIDs; ALL all know.
+            return self._searched(self._ages() or "ALL") if count else found
+        # From the end: what is expunged meanwhile moves the rest towards the beginning.
         while count > 0:
             first = max(count - _LISTED_AT_ONCE + 1, 1)
             found |= self._searched(f"{first}:{count}", self._ages())

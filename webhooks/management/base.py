@@ -4,14 +4,21 @@ from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+)
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from webhooks.checks import CONFIGURATION
 
-# What PostgreSQL says while it is a standby: "read_only_sql_transaction".
-_READ_ONLY = "25006"
+# An "internal error" of PostgreSQL is the state of a connection: it is to a standby
+# by now ("read_only_sql_transaction"), or was given up because it stood still.
+_REFUSED = (OperationalError, InterfaceError, InternalError)
 
 
 class OperatorCommand(BaseCommand):
@@ -61,8 +68,7 @@ def not_migrated() -> str:
 
 
 def out_of_reach(error: Exception) -> str:
-    read_only = getattr(error.__cause__, "sqlstate", "") == _READ_ONLY
-    if not read_only and not isinstance(error, OperationalError | InterfaceError):
+    if not isinstance(error, _REFUSED):
         return ""
     return _(
         "The database refused: %s. Nothing is lost or half stored; run it again when"

@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from typing import ClassVar
+from typing import ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -17,6 +17,18 @@ from webhooks.fields import EncryptedField, PublicIdField
 def new_secret() -> str:
     """`whsec_` + base64 of 32 random bytes (Standard Webhooks 1.0.0)."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+class Narrowed(Protocol):
+    mailboxes: list[str]
+    domains: list[str]
+
+
+def meant_for(one: Narrowed, *, mailbox: str, domain: str) -> bool:
+    """Empty lists mean "all"."""
+    return (not one.mailboxes or mailbox in one.mailboxes) and (
+        not one.domains or domain in one.domains
+    )
 
 
 class WebhookQuerySet(models.QuerySet["Webhook"]):
@@ -105,11 +117,13 @@ class Webhook(models.Model):
     def __str__(self) -> str:
         return urlsplit(self.url).netloc or self.url
 
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.ACTIVE and self.deleted_at is None
+
     def hears(self, *, mailbox: str, domain: str) -> bool:
         """Whether events of there are meant for it."""
-        return (not self.mailboxes or mailbox in self.mailboxes) and (
-            not self.domains or domain in self.domains
-        )
+        return meant_for(self, mailbox=mailbox, domain=domain)
 
     @property
     def health(self) -> str:

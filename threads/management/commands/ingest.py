@@ -21,7 +21,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from threads import ledger, outages, watch
 from threads.arrival import LostClaimError
 from threads.doors import open_door, source_for, start_of
-from threads.ingest import Options, Tally, take_in
+from threads.ingest import Options, take_in
 from threads.mail.addresses import normalise
 from threads.management import places
 from threads.management.arguments import since
@@ -31,6 +31,7 @@ from threads.reception import receive
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import Door, SourceError
 from threads.sources.handed import Handed
+from threads.tally import Tally
 from threads.verification import verify
 from webhooks.management.base import OperatorCommand
 

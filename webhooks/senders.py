@@ -1,0 +1,117 @@
+"""Threads that send. They speak HTTP only; whoever hands them jobs has the database."""
+
+import logging
+import threading
+from queue import Empty, SimpleQueue
+from time import monotonic, time
+
+from django.conf import settings
+from django.utils import timezone
+
+from webhooks import faults, signing
+from webhooks.jobs import Job, Result
+from webhooks.rules import policy
+from webhooks.transport import Outcome, Transport
+
+log = logging.getLogger(__name__)
+
+# A send starts only if the lease outlasts its hard deadline by this much.
+LEASE_MARGIN = 5
+_USER_AGENT = f"MailBelly/{settings.VERSION}"
+
+
+class Senders:
+    """As many as there are jobs in flight, and never fewer again until the end."""
+
+    def __init__(self) -> None:
+        self.transport = Transport(policy(), settings.WEBHOOK_PROXY)
+        self.flying: dict[int, Job] = {}
+        self._todo: SimpleQueue[Job | None] = SimpleQueue()
+        self._done: SimpleQueue[Result] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, job: Job) -> None:
+        self.flying[id(job)] = job
+        if len(self._threads) < len(self.flying):
+            thread = threading.Thread(target=self._work, name="sender", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._todo.put(job)
+
+    def finished(self, seconds: float) -> list[Result]:
+        """What has ended, all of it; waits so long for the first."""
+        found: list[Result] = []
+        try:
+            found.append(self._done.get(timeout=seconds))
+            while True:
+                found.append(self._done.get_nowait())
+        except Empty:
+            pass
+        for result in found:
+            del self.flying[id(result.job)]
+        return found
+
+    def withdraw(self) -> list[Job]:
+        """Take back what nobody has begun."""
+        found: list[Job] = []
+        try:
+            while job := self._todo.get_nowait():
+                del self.flying[id(job)]
+                found.append(job)
+        except Empty:
+            pass
+        return found
+
+    def end(self) -> None:
+        """When what they have begun has ended."""
+        self.withdraw()
+        for _thread in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join()
+        self.transport.close()
+
+    def _work(self) -> None:
+        while job := self._todo.get():
+            self._done.put(send(job, self.transport))
+
+
+def send(job: Job, transport: Transport) -> Result:
+    """HTTP only, and no exception, whatever happens."""
+    started_at = timezone.now()
+    job.begun = monotonic()
+    if job.target.trouble:
+        outcome = Outcome(error="invalid_settings", detail=job.target.trouble)
+        return Result(job, started_at, outcome)
+    if job.lease_ends - monotonic() < job.target.timeout + LEASE_MARGIN:
+        return Result(job, started_at, None)
+    try:
+        faults.step("delivery.sending")
+        return Result(job, started_at, _post(job, transport))
+    except Exception as error:
+        # One webhook's trouble, and of a kind nobody thought of, is its own.
+        log.exception("A delivery could not be sent: %s", job.delivery_id)
+        outcome = Outcome(error="internal_error", detail=type(error).__name__)
+        return Result(job, started_at, outcome)
+
+
+def _post(job: Job, transport: Transport) -> Outcome:
+    target = job.target
+    moment = int(time())
+    headers = {
+        **target.headers,
+        "content-type": "application/json",
+        "user-agent": _USER_AGENT,
+        "webhook-id": job.event_id,
+        "webhook-timestamp": str(moment),
+        "webhook-signature": signing.standard(
+            target.secrets, job.event_id, moment, job.body
+        ),
+        "X-MailBelly-Event": job.event_type,
+        "X-MailBelly-Delivery": job.delivery_id,
+        "X-MailBelly-Attempt": str(job.number),
+        "X-MailBelly-Signature-256": signing.simple(target.secrets, job.body),
+    }
+    return transport.post(
+        target.url, job.body, headers, timeout=target.timeout, auth=target.auth
+    )
