@@ -9,13 +9,18 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import connection
-from django.db.backends.postgresql.client import DatabaseClient
 from django.utils.translation import gettext as _
+from psycopg.conninfo import make_conninfo
 
 from mailbelly import env
 
 _SQLITE = b"SQLite format 3\x00"
 _POSTGRESQL = b"PGDMP"
+# Of what the driver is told, what its tools need as well to get there.
+_REACH = frozenset(
+    {"host", "port", "user", "dbname", "service", "passfile"}
+    | {"sslmode", "sslrootcert", "sslcert", "sslkey"}
+)
 
 
 def save(file: Path) -> None:
@@ -64,14 +69,15 @@ def _tool(name: str, *options: str, file: Path | None = None) -> None:
         raise CommandError(
             _("%s is missing. Install the client programs of PostgreSQL.") % name
         )
-    arguments, further = DatabaseClient.settings_to_cmd_args_env(
-        connection.settings_dict, []
+    asked: dict[str, Any] = connection.get_connection_params()
+    reach = make_conninfo(
+        **{key: value for key, value in asked.items() if key in _REACH and value}
     )
-    *reach, database = arguments[1:]
-    command = [name, *options, *reach, f"--dbname={database}"]
+    command = [name, *options, f"--dbname={reach}"]
+    password = asked.get("password")
     done = subprocess.run(  # noqa: S603 -- our own words
         [*command, str(file)] if file else command,
-        env=env.for_children(**(further or {})),
+        env=env.for_children(**({"PGPASSWORD": str(password)} if password else {})),
         stderr=subprocess.PIPE,
         text=True,
         check=False,
