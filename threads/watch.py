@@ -107,8 +107,11 @@ def _watch(
     heart.beat()
     listed = list(sources())
     folders = {folder: source for source in listed for folder in _folders(source)}
-    busy = [source for source in listed if not _one(source, ingest)]
-    swept = listed_at = asked = monotonic()
+    busy: list[Source] = []
+    listed_at = asked = monotonic()
+    # Swept at once, but not before we watch: what comes during the first pass, which
+    # may be a long one, is pushed.
+    swept = listed_at - SWEEP_SECONDS
     for touched in _touched(folders, stop):
         close_old_connections()
         heart.beat()
@@ -202,6 +205,8 @@ def _pushed(
         yield_on_timeout=True,
         recursive=False,
         raise_interrupt=False,
+        # A mail may be named as other programs name what is not worth watching.
+        watch_filter=None,
     ):
         touched = {Path(path).parent for _, path in changes}
         yield list(

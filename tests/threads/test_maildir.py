@@ -206,6 +206,27 @@ def test_thousands_of_known_mails_cost_a_statement_for_500_and_no_reading(
     assert len(looked_up) == 7
 
 
+def test_what_comes_during_the_first_pass_is_pushed(source, maildir):
+    """Also if it has a name as editors give to what nobody wants to see."""
+    stop = threading.Event()
+    passes = Counter()
+
+    def ingest(read, _door, _stopped):
+        tally = take_in(read, Maildir(read.location), Options(limit=10**6))
+        passes["made"] += 1
+        if passes["made"] == 1:
+            maildir.deliver(one(1), "1.a.swp")
+        if tally.stored:
+            stop.set()
+        return Tally()
+
+    give_up = threading.Timer(watch.SWEEP_SECONDS / 2, stop.set)
+    give_up.start()
+    watch.run(lambda: [source], ingest, stop)
+    give_up.cancel()
+    assert texts() == ["1"]
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE])
 def test_without_inotify_the_sweep_finds_the_mail(source, maildir, monkeypatch, number):
     """The system's limits on watches can't be had in a test; its answer can."""
