@@ -96,6 +96,19 @@ class ReplyInput(Strict):
     attachments = serializers.ListField(child=AttachmentInput(), required=False)
 
 
+class ThreadInput(Strict):
+    mailbox = Text(max_length=320)
+    to = serializers.ListField(child=Text(), allow_empty=False)
+    subject = Text(max_length=998)
+    body = Text(max_length=1_000_000, trim_whitespace=False)
+    body_html = Text(required=False, max_length=1_000_000, trim_whitespace=False)
+    cc = serializers.ListField(child=Text(), required=False)
+    bcc = serializers.ListField(child=Text(), required=False)
+    close = Flag(required=False)
+    assignee = Text(required=False, allow_null=True)
+    attachments = serializers.ListField(child=AttachmentInput(), required=False)
+
+
 class MergeInput(Strict):
     into = Text(max_length=32)
 

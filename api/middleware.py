@@ -1,11 +1,13 @@
-"""What every request gets: an id, and a route that forgives a trailing slash."""
+"""What every request gets: an id, a forgiving route, and what browsers ask for."""
 
 import re
 import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
@@ -49,3 +51,42 @@ class SlashMiddleware:
             request.path_info = path.rstrip("/")
             request.path = request.path.rstrip("/")
         return self.get_response(request)
+
+
+_ASKED = "GET, POST, PATCH, DELETE"
+_SENT = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match"
+_READ = (
+    "ETag, Location, Content-Location, Retry-After, X-Request-Id, Idempotent-Replayed,"
+    " RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+)
+_DAY = "86400"
+
+
+class CorsMiddleware:
+    """Pages of CORS_ALLOWED_ORIGINS may ask the API (Fetch standard, section 3.3).
+
+    With a key, never with a cookie; the staff site is nobody's to ask.
+    """
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        origin = request.headers.get("origin", "")
+        ours = request.path_info.startswith("/api/")
+        if not (ours and settings.CORS_ALLOWED_ORIGINS):
+            return self.get_response(request)
+        allowed = origin in settings.CORS_ALLOWED_ORIGINS
+        asks = "access-control-request-method" in request.headers
+        if allowed and asks and request.method == "OPTIONS":
+            response = HttpResponse(status=204)
+            response["Access-Control-Allow-Methods"] = _ASKED
+            response["Access-Control-Allow-Headers"] = _SENT
+            response["Access-Control-Max-Age"] = _DAY
+        else:
+            response = self.get_response(request)
+        if allowed:
+            response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Expose-Headers"] = _READ
+        patch_vary_headers(response, ["Origin"])
+        return response

@@ -38,6 +38,7 @@ QUERY = {
     "cursor": Described("From `next` or `previous`."),
     "domain": Described("Of the key's own domains, several with commas."),
     "event": Described("Types of event, several with commas."),
+    "format": Described("One of them.", values=("ndjson", "mbox")),
     "from": Described("The address of somebody in the thread, in any spelling."),
     "limit": Described(f"1 to {MOST}; without it {DEFAULT_LIMIT}.", int),
     "mailbox": Described("Of the key's own mailboxes, several with commas."),

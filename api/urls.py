@@ -37,6 +37,7 @@ register_converter(Kind, "kind")
 
 v1 = [
     path("threads", threads.ThreadList.as_view()),
+    path("threads/export", threads.ThreadExport.as_view()),
     path("threads/<id:thread_id>", threads.ThreadDetail.as_view()),
     path("threads/<id:thread_id>/messages", threads.ThreadMessages.as_view()),
     path("threads/<id:thread_id>/events", events.ThreadEvents.as_view()),

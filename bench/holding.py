@@ -16,6 +16,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -81,6 +84,9 @@ def beside_hanging(databases: PostgreSQL) -> tuple[float, str]:
         site.script("backlog", "0", *told)
         worker = site.start("worker")
         try:
+            site.script("pace", "1", "20")
+            while came(port).get("hang", (0, 0.0, 0.0))[0] < 100 or not noted(port):
+                sleep(0.1)
             sent: dict[str, float] = json.loads(site.script("pace", "600", "20"))
             sleep(3)
             arrived = noted(port)
@@ -163,16 +169,42 @@ def beside_pruning(databases: PostgreSQL) -> tuple[float, str]:
         stdout=subprocess.PIPE,
     )
     beside = []
-    while pruning.poll() is None:
-        beside.append(json.loads(site.script("claims", str(CLAIMS))))
+    with waits(site) as seen:
+        while pruning.poll() is None:
+            beside.append(json.loads(site.script("claims", str(CLAIMS))))
     said = json.loads(pruning.communicate()[0])
     return max(one["most"] for one in beside), (
         f"{len(beside) * CLAIMS} claims, median"
         f" {statistics.median(one['ms'] for one in beside):.0f} ms; without pruning"
         f" {alone['ms']:.0f} ms, longest {alone['most']:.0f} ms;"
         f" {10 * said['events']:,} attempts in {said['seconds']:.0f} s,"
-        f" longest batch {said['longest']:.0f} ms"
+        f" longest batch {said['longest']:.0f} ms;"
+        f" seen waiting for a lock {seen.count(True)} times of {len(seen):,}"
     )
+
+
+@contextmanager
+def waits(site: MailBelly) -> Iterator[list[bool]]:
+    """Whether anybody waited for a lock, at each of many looks."""
+    seen: list[bool] = []
+    done = threading.Event()
+
+    def look() -> None:
+        url = site.environment["DATABASE_URL"]
+        with psycopg.connect(url, autocommit=True) as watching:
+            while not done.wait(0.02):
+                found = watching.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                )
+                seen.append(found.fetchone() is not None)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        looking.join()
 
 
 def measure(rounds: int, wanted: set[str]) -> None:

@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.RequestIdMiddleware",
+    "api.middleware.CorsMiddleware",
     "api.middleware.SlashMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -281,6 +282,8 @@ SPECTACULAR_SETTINGS = {
         "api.document.complete",
     ],
 }
+# Whose pages may ask the API from a browser, as https://app.example.com.
+CORS_ALLOWED_ORIGINS = env.words("CORS_ALLOWED_ORIGINS")
 API_BODY_LIMIT = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT
 

@@ -55,8 +55,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving(*answers, delay=0.0):
-    """A receiver on loopback; `receiver.url` is its address."""
+def receiving(*answers, delay=0.0, tls=None):
+    """A receiver on loopback; `receiver.url` is its address. `tls`: an SSL context."""
     receiver = Receiver(*answers, delay=delay)
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,6 +70,12 @@ def receiving(*answers, delay=0.0):
 
     server = _Server(("127.0.0.1", 0), Handler)
     receiver.url = f"http://127.0.0.1:{server.server_port}/"
+    if tls is not None:
+        # Whoever connects and says nothing keeps his own thread waiting, not `accept`.
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        receiver.url = receiver.url.replace("http:", "https:")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

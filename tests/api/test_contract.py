@@ -1,11 +1,16 @@
 """What the API promises beside the everyday: many at once, a rehearsal, its health."""
 
+import json
+import mailbox
 from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
 from django.utils import timezone
 
+from threads import exports
+from threads.checks import cors_origins
+from threads.laws import LAWS
 from threads.models import Message, Original, Source, Team, Thread, User
 from webhooks.models import Event, Heartbeat
 
@@ -125,3 +130,125 @@ def test_health_says_what_is_not_done(client, key, threads):
         direction="outbound", status="queued", next_at=long_ago
     )
     assert reasons() == ["source_lag", "reply_overdue"]
+
+
+HELLO = {
+    "mailbox": "support@shop.nl",
+    "to": ["Klant@bedrijf.nl"],
+    "subject": "Je bestelling",
+    "body": "Hij is onderweg.",
+}
+
+
+def test_a_conversation_begins_with_a_mail_of_ours(client, arrive, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    arrive(sender="Klant <klant@bedrijf.nl>")
+    answer = client.post(
+        "/api/v1/threads", HELLO, format="json", HTTP_IDEMPOTENCY_KEY="a"
+    )
+    assert answer.status_code == 201, answer.json()
+    thread = answer.json()
+    assert answer["Location"] == f"/api/v1/threads/{thread['id']}"
+    assert thread["subject"] == "Je bestelling"
+    assert thread["customer"]["address"] == "klant@bedrijf.nl"
+    assert thread["customer"]["thread_count"] == 2
+    assert [p["address"] for p in thread["participants"]] == ["klant@bedrijf.nl"]
+    again = client.post(
+        "/api/v1/threads", HELLO, format="json", HTTP_IDEMPOTENCY_KEY="a"
+    )
+    assert again.json()["id"] == thread["id"]
+    (message,) = client.get(answer["Location"]).json()["messages"]
+    assert (message["status"], message["is_first"]) == ("queued", True)
+    assert message["subject"] == "Je bestelling"
+    told = Event.objects.filter(thread=thread["id"])
+    assert list(told.values_list("type", flat=True)) == ["thread.created"]
+    stored = Message.objects.get(public_id=message["id"])
+    joined = arrive(
+        sender="Klant <klant@bedrijf.nl>",
+        message_id="<2@bedrijf.nl>",
+        in_reply_to=f"<{stored.message_id}>",
+    )
+    assert joined.public_id == thread["id"]
+    assert [sentence for law in LAWS for sentence in law.broken()] == []
+
+
+def test_strangers_are_written_to_by_keys_that_may(client, key, arrive, settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    arrive()
+    stranger = {**HELLO, "to": ["iemand@elders.nl"]}
+    refused = client.post("/api/v1/threads", stranger, format="json")
+    assert refused.status_code == 403
+    may = key(scopes=["messages:send", "messages:send_any"])
+    assert may.post("/api/v1/threads", stranger, format="json").status_code == 201
+    wrong = {**stranger, "mailbox": "info@elders.nl"}
+    said = may.post("/api/v1/threads", wrong, format="json").json()
+    assert said["errors"][0]["code"] == "unknown_mailbox"
+    settings.EMAIL_HOST = ""
+    before = Thread.objects.count()
+    said = may.post("/api/v1/threads", stranger, format="json")
+    assert (said.status_code, said.json()["code"]) == (503, "smtp_not_configured")
+    assert Thread.objects.count() == before
+
+
+def test_pages_of_named_origins_may_ask_the_api_and_no_others(
+    client, threads, settings
+):
+    asks = {"HTTP_ORIGIN": "https://app.shop.nl"}
+    preflight = {**asks, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PATCH"}
+    assert "Access-Control-Allow-Origin" not in client.get("/api/v1/me", **asks)
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.shop.nl"]
+    answer = client.get("/api/v1/me", **asks)
+    assert answer["Access-Control-Allow-Origin"] == "https://app.shop.nl"
+    assert "Access-Control-Allow-Credentials" not in answer
+    assert "Origin" in answer["Vary"]
+    client.credentials()
+    said = client.options("/api/v1/threads", **preflight)
+    assert said.status_code == 204
+    assert "PATCH" in said["Access-Control-Allow-Methods"]
+    assert "Authorization" in said["Access-Control-Allow-Headers"]
+    for path, origin in (
+        ("/api/v1/threads", "https://evil.nl"),
+        ("/api/v1/threads", "https://app.shop.nl.evil.nl"),
+        ("/admin/login/", "https://app.shop.nl"),
+    ):
+        said = client.options(path, **{**preflight, "HTTP_ORIGIN": origin})
+        assert "Access-Control-Allow-Origin" not in said
+    settings.CORS_ALLOWED_ORIGINS = ["app.shop.nl/", "*", "https://app.shop.nl"]
+    assert len(cors_origins(None)) == 2
+
+
+def test_threads_leave_as_lines_or_as_mails(client, key, arrive, tmp_path):
+    raw = "Hallo.\n\nFrom here on it is mine.\n>From there too.\n"
+    ours = arrive(subject="Lamp", text=raw, message_id="<1@bedrijf.nl>")
+    arrive(
+        subject="Re: Lamp", message_id="<2@bedrijf.nl>", in_reply_to="<1@bedrijf.nl>"
+    )
+    theirs = arrive(to="info@elders.nl", subject="Stoel", message_id="<3@x.nl>")
+
+    def lines(asker=client, query=""):
+        answer = asker.get(f"/api/v1/threads/export{query}")
+        assert answer.status_code == 200
+        return [json.loads(line) for line in answer.getvalue().splitlines()]
+
+    assert [t["id"] for t in lines()] == [theirs.public_id, ours.public_id]
+    (whole,) = lines(key(domains=["shop.nl"]))
+    assert [m["subject"] for m in whole["messages"]] == ["Lamp", "Re: Lamp"]
+    assert whole["messages"][0]["body_text"].startswith("Hallo.")
+    assert lines(query="?status=closed") == []
+    answer = client.get("/api/v1/threads/export?format=mbox&mailbox=support@shop.nl")
+    assert answer["Content-Disposition"] == 'attachment; filename="threads.mbox"'
+    file = tmp_path / "threads.mbox"
+    file.write_bytes(answer.getvalue())
+    mails = list(mailbox.mbox(file))
+    assert [one["Subject"] for one in mails] == ["Lamp", "Re: Lamp"]
+    assert b">From here on" in file.read_bytes()
+    assert b">>From there" in file.read_bytes()
+    assert client.get("/api/v1/threads/export?format=csv").status_code == 400
+    assert client.post("/api/v1/threads/export", {}, format="json").status_code == 405
+
+
+def test_more_threads_than_a_step_are_exported_once_each(client, threads, monkeypatch):
+    monkeypatch.setattr(exports, "_CHUNK", 2)
+    answer = client.get("/api/v1/threads/export")
+    names = [json.loads(line)["id"] for line in answer.getvalue().splitlines()]
+    assert names == [thread.public_id for thread in threads][::-1]

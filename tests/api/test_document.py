@@ -83,7 +83,8 @@ def test_every_answer_has_the_shape_that_the_document_names(document, client, ar
         "kind": "thread.closed",
     }
     for path, operations in document["paths"].items():
-        if "get" in operations and "attachment" not in path and "raw" not in path:
+        bytes_alone = any(word in path for word in ("attachment", "raw", "export"))
+        if "get" in operations and not bytes_alone:
             done[f"GET {path}"] = client.get(path.format(**ids)).json()
     held = 0
     for name, body in done.items():

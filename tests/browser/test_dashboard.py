@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.threads.staffing import busy_office, working_office
 from threads.dashboard import page as dashboard
 from threads.models import Mailbox, Source
-from webhooks.models import Heartbeat
+from webhooks.models import Heartbeat, Webhook
 
 
 @pytest.fixture
@@ -125,3 +125,29 @@ def _no_sideways_scrolling(page):
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert wide <= 0
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_the_numbers_of_delivery_come_after_the_page(open_site, staff, width):
+    busy_office(staff)
+    page = open_site("en", width=width)
+    page.goto("/admin/")
+    card = page.locator("#delivery")
+    expect(card.locator("dt", has_text="last drain")).to_be_visible()
+    _no_sideways_scrolling(page)
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_a_webhook_that_has_been_failing_is_named_on_every_page(
+    open_site, staff, width
+):
+    busy_office(staff)
+    since = Now() - timedelta(hours=3)
+    Webhook.objects.filter(pk=Webhook.objects.first().pk).update(failing_since=since)
+    page = open_site("nl", width=width)
+    page.goto("/admin/threads/thread/")
+    banner = page.locator("#webhook-banner")
+    expect(banner).to_be_visible()
+    _no_sideways_scrolling(page)
+    banner.click()
+    page.wait_for_url("**/admin/webhooks/webhook/**")

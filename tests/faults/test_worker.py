@@ -131,6 +131,34 @@ def test_a_queue_that_is_wiped_costs_a_sweep_and_nothing_else(environment):
         assert len(receiver.requests) == 200
 
 
+def test_a_secret_key_that_changes_loses_rings_and_no_delivery(environment):
+    """The queue's tasks are signed with it; rows are not."""
+    with receiving() as receiver:
+        listen(receiver.url)
+        tell("a", "b")
+        assert OrmQ.objects.exists()
+        changed = {**environment, "SECRET_KEY": "another" * 10}
+        assert command(changed, "deliver", "--once").returncode == 0
+        assert len(receiver.requests) == 2
+
+
+def test_sigterm_finishes_what_was_begun_and_begins_nothing(environment, tmp_path):
+    with receiving(delay=1.5) as receiver:
+        listen(receiver.url, max_in_flight=1)
+        for number in range(15):
+            listen(f"{receiver.url}{number}", max_in_flight=1)
+        tell(*map(str, range(5)))
+        with running(environment, tmp_path / "log", "deliver", "--once") as process:
+            eventually(lambda: receiver.in_flight == 16)
+            begun = monotonic()
+            assert process.end(seconds=20) == 0, process.output()
+            assert monotonic() - begun < 10
+        assert len(receiver.requests) == 16
+    rows = Delivery.objects.exclude(state="succeeded")
+    assert rows.count() == 64
+    assert set(rows.values_list("state", "token")) == {("pending", None)}
+
+
 def test_with_a_hundred_hanging_receivers_a_reply_is_sent_within_five_seconds(
     worker, tmp_path, environment
 ):

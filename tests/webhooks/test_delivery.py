@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from contextlib import closing
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, sleep
 from uuid import uuid4
 
 import pytest
@@ -138,6 +138,47 @@ def test_after_ten_attempts_it_is_given_up_and_stays_visible(webhook, publish):
 def test_the_schedule_takes_seventy_six_hours():
     assert sum(results.RETRY_SECONDS) == 272_105
     assert results.next_delay(1, 3600.0) == 3600.0
+
+
+@pytest.mark.parametrize("tries", range(1, 10))
+def test_each_delay_is_the_schedule_s_within_a_fifth(tries):
+    base = results.RETRY_SECONDS[tries - 1]
+    delays = [results.next_delay(tries, None) for _ in range(500)]
+    assert 0.8 * base <= min(delays) < 0.85 * base
+    assert 1.15 * base < max(delays) <= 1.2 * base
+    assert results.next_delay(tries, 100_000.0) == 100_000.0
+
+
+def test_what_changed_between_two_attempts_counts_for_the_next(webhook, publish):
+    with receiving((500, {}, b"")) as old, receiving() as new:
+        hook = webhook(old.url, headers={"X-Shop": "old"})
+        publish()
+        run()
+        subscriptions.change(hook, {"url": new.url, "headers": {"X-Shop": "new"}})
+        hook.secrets.all().delete()
+        secret = hook.secrets.create()
+        Delivery.objects.update(next_at=Now())
+        run()
+        assert len(old.requests) == 1
+        _, headers, body = new.requests[0]
+    assert headers["X-Shop"] == "new"
+    lower = {k.lower(): v for k, v in headers.items()}
+    Verifier(secret.value).verify(body.decode(), lower)
+    assert states() == {"succeeded": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "é 🎉", "\u2028</script>", '{"a": 1e400}', "x" * 65_536, "\x7f\x01"]
+)
+def test_the_bytes_that_are_signed_are_the_bytes_that_are_sent(webhook, publish, text):
+    with receiving() as receiver:
+        secret = webhook(receiver.url).secrets.get().value
+        publish(body_text=text)
+        run()
+        _, headers, body = receiver.requests[0]
+    lower = {k.lower(): v for k, v in headers.items()}
+    Verifier(secret).verify(body, lower)
+    assert headers["Content-Length"] == str(len(body))
 
 
 def test_redirects_are_failures_and_never_followed(webhook, publish):
@@ -503,7 +544,7 @@ def test_two_drains_record_the_same_webhooks_without_a_deadlock(webhook, publish
     with receiving((500, {}, b"")) as receiver:
         for number in range(8):
             webhook(f"{receiver.url}{number}", max_in_flight=2)
-        publish(30)
+        publish(12)
         errors = []
 
         def work():
@@ -523,6 +564,96 @@ def test_two_drains_record_the_same_webhooks_without_a_deadlock(webhook, publish
             thread.join()
     assert errors == []
     assert Delivery.objects.filter(lost_leases__gt=0).count() == 0
+
+
+def test_two_drains_a_replay_and_a_pause_at_once_keep_the_books(webhook, publish):
+    with receiving(delay=0.01) as receiver:
+        hooks = [webhook(f"{receiver.url}{number}") for number in range(4)]
+        publish(40)
+        done = threading.Event()
+        errors = []
+
+        def drains():
+            while not done.is_set():
+                run()
+
+        def replays_and_pauses():
+            for _ in range(6):
+                subscriptions.change(hooks[0], {"state": "paused"})
+                found = Delivery.objects.filter(state="succeeded", replay_no=0).first()
+                if found is not None:
+                    outbox.replay(found)
+                subscriptions.enable(hooks[0])
+
+        def safely(work):
+            def working():
+                try:
+                    work()
+                except Exception as error:
+                    errors.append(error)
+                finally:
+                    connection.close()
+
+            return working
+
+        threads = [threading.Thread(target=safely(drains)) for _ in range(2)]
+        meddler = threading.Thread(target=safely(replays_and_pauses))
+        for thread in (*threads, meddler):
+            thread.start()
+        meddler.join()
+        eventually(lambda: set(states()) == {"succeeded"}, 40)
+        done.set()
+        for thread in threads:
+            thread.join()
+        sent = Counter(
+            (path, headers["webhook-id"]) for path, headers, _ in receiver.requests
+        )
+    assert errors == []
+    assert sent.total() == Delivery.objects.count() == Attempt.objects.count()
+    assert not Delivery.objects.exclude(attempts=1).exists()
+
+
+def test_a_backlog_of_one_webhook_keeps_no_other_waiting(webhook, publish):
+    with receiving(delay=0.2) as slow, receiving() as quick:
+        webhook(slow.url)
+        publish(200)
+        thread = threading.Thread(
+            target=lambda: (drain(budget_seconds=4), connection.close())
+        )
+        thread.start()
+        eventually(lambda: len(slow.requests) > 8)
+        webhook(quick.url)
+        begun = monotonic()
+        publish()
+        quick.wait_for(1)
+        assert monotonic() - begun < 2
+        thread.join()
+
+
+def test_sessions_that_the_server_ends_cost_no_send(webhook, publish):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no server.")
+    with receiving(delay=0.3) as receiver:
+        for number in range(6):
+            webhook(f"{receiver.url}{number}")
+        publish(8)
+        thread = threading.Thread(target=lambda: (run(), connection.close()))
+        thread.start()
+        for _ in range(3):
+            sleep(0.5)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        thread.join()
+        lost = sum(Delivery.objects.values_list("lost_leases", flat=True))
+        assert lost == 0
+        ids = [(path, h["webhook-id"]) for path, h, _ in receiver.requests]
+    # A claim whose commit was not answered comes back with its lease.
+    unanswered = states()["claimed"]
+    assert len(ids) == len(set(ids)) == Attempt.objects.count() == 48 - unanswered
+    assert states()["succeeded"] == 48 - unanswered
 
 
 def test_oldest_due_counts_only_what_could_be_sent(webhook, publish):

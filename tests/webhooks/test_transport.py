@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import threading
 import tracemalloc
 from ipaddress import ip_address
 from time import monotonic, sleep
@@ -172,6 +173,107 @@ def test_a_name_that_points_inside_is_refused_when_it_is_connected_to():
         outcome = post(url, policy=Policy())
         assert receiver.requests == []
     assert outcome.error == "address_refused"
+
+
+def pointing(monkeypatch, *answers):
+    """What a name server says, one answer after the other, the last one for ever."""
+    said = [
+        [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in answer]
+        for answer in answers
+    ]
+    real = socket.getaddrinfo
+    asked = []
+
+    def answer(host, *rest, **named):
+        if host != "hooks.example":
+            return real(host, *rest, **named)
+        asked.append(host)
+        return said.pop(0) if len(said) > 1 else said[0]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return asked
+
+
+def test_one_private_address_among_public_ones_refuses_all(monkeypatch):
+    pointing(monkeypatch, ["203.0.113.9", "1.1.1.1", "10.0.0.1"])
+    outcome = post("https://hooks.example/", policy=Policy())
+    assert outcome.error == "address_refused"
+    assert outcome.connect_ms is None
+
+
+def test_a_name_that_changes_its_mind_is_connected_where_it_was_judged(monkeypatch):
+    """Looked up once for a connection; what it says next is judged anew."""
+    with receiving() as receiver:
+        port = receiver.url.rpartition(":")[2].strip("/")
+        asked = pointing(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+        real = socket.socket.connect
+
+        def connect(self, address):
+            return real(self, (address[0], int(port)))
+
+        monkeypatch.setattr(socket.socket, "connect", connect)
+        transport = Transport(LOOPBACK)
+        first = post("http://hooks.example/", transport=transport)
+        # Kept, and so not looked up again.
+        assert post("http://hooks.example/", transport=transport).success
+        transport.close()
+        again = post("http://hooks.example/", policy=LOOPBACK)
+    assert first.success
+    assert again.error == "address_refused"
+    assert len(asked) == 2
+    assert len(receiver.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "success"),
+    [
+        *((code, True) for code in (200, 204, 206, 299)),
+        *((code, False) for code in (300, 301, 302, 304, 307, 308, 400, 500, 600)),
+    ],
+)
+def test_2xx_is_success_and_nothing_else(status, success):
+    with receiving() as target, receiving((status, {"location": target.url}, b"")) as r:
+        outcome = post(r.url)
+        assert target.requests == []
+    assert (outcome.status, outcome.success, outcome.error) == (status, success, "")
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\0b", "a\u20ac"])
+def test_a_header_that_would_add_a_line_is_not_sent(value):
+    with receiving() as receiver:
+        outcome = post(receiver.url, **{"X-Test": value})
+        assert receiver.requests == []
+    assert outcome.error == "invalid_request"
+
+
+def test_a_receiver_that_answers_before_it_has_heard_all_is_heard():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 413 Too Large\r\n\r\n")
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65_536):
+                    pass
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        outcome = Transport(LOOPBACK).post(url, b"x" * 2_000_000, {}, timeout=5.0)
+        thread.join()
+    assert outcome.status == 413
+
+
+def test_a_receiver_that_takes_nothing_is_a_timeout():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        begun = monotonic()
+        body = b"x" * 20_000_000
+        outcome = Transport(LOOPBACK).post(url, body, {}, timeout=1.0)
+    assert monotonic() - begun < 2.5
+    assert outcome.error == "timeout"
 
 
 def test_a_name_that_does_not_resolve_is_an_error_to_try_again():

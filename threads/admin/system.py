@@ -26,6 +26,7 @@ from webhooks.models import Delivery, Heartbeat
 _SHOWN = frozenset(
     {
         "ALLOWED_HOSTS",
+        "CORS_ALLOWED_ORIGINS",
         "DATA_DIR",
         "DEBUG",
         "DEFAULT_FROM_EMAIL",

@@ -35,6 +35,15 @@ class RetentionAdmin(ModelAdmin):  # type: ignore[misc]
         page: HttpResponse = super().add_view(request, form_url, extra_context)
         return page
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
+        page: HttpResponse = super().render_change_form(
+            request, context, *args, **kwargs
+        )
+        return page
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"days": days_kept()}
 
