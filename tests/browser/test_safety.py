@@ -31,7 +31,7 @@ from threads.models import (
     User,
 )
 from webhooks import outbox, subscriptions
-from webhooks.models import Attempt, Delivery, Webhook
+from webhooks.models import Attempt, Delivery, Retention, Webhook
 
 PASSWORD = "geheim-wachtwoord-9"
 _QUERY = "?q=%22%3E%3Cscript%3Ewindow.__xss=1%3C/script%3E"
@@ -130,6 +130,9 @@ def _pages():
         if model is Message:
             continue  # It has no page of its own: it is read in its thread.
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        if model is Retention:
+            yield reverse(f"{name}_add")  # One number, and its form: no list.
+            continue
         yield reverse(f"{name}_changelist")
         if hasattr(made, "add_label"):
             yield reverse(f"{name}_add")
