@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from threads.models import Message
+from webhooks import dialect
 from webhooks.delivery import waiting_since
 from webhooks.leases import LEASE_SECONDS
-from webhooks.models import Attempt, Delivery, DrainLease, Event, Heartbeat
+from webhooks.models import Attempt, Delivery, Event
 
 MINUTES = 5
 NEWEST = 10_000
@@ -27,6 +28,13 @@ QUANTILES = (0.5, 0.95, 0.99)
 State = Delivery.State
 # The states that have an index of their own, which is all that is read.
 STATES = (State.PENDING, State.CLAIMED, State.HELD, State.EXHAUSTED)
+
+
+_LAST_SEEN = """
+SELECT
+    (SELECT MAX(until) FROM webhooks_drainlease WHERE name LIKE 'drain:%%'),
+    (SELECT MAX(at) FROM webhooks_heartbeat WHERE kind = 'worker')
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +57,7 @@ class Figures:
 def now() -> Figures:
     attempts = _attempts()
     took = sorted(_latencies())
-    drained = DrainLease.objects.filter(name__startswith="drain:").aggregate(
-        last=Max("until")
-    )["last"]
-    if drained is not None:
-        drained -= timedelta(seconds=LEASE_SECONDS)
-    worker = Heartbeat.objects.filter(kind="worker").aggregate(last=Max("at"))["last"]
+    drained, worker = _last_seen()
     return Figures(
         due_age=_age(waiting_since()),
         states=_states(),
@@ -67,6 +70,13 @@ def now() -> Figures:
         drain_age=_age(drained),
         worker_age=_age(worker),
     )
+
+
+def _last_seen() -> tuple[datetime | None, datetime | None]:
+    """When a drain last held its lease, and when a worker last said that it lives."""
+    (row,) = dialect.fetch(_LAST_SEEN)
+    drained, worker = (None if at is None else dialect.moment(at) for at in row)
+    return drained and drained - timedelta(seconds=LEASE_SECONDS), worker
 
 
 def quantile(ordered: list[float], share: float) -> float | None:
