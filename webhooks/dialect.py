@@ -46,14 +46,14 @@ def free_locks_after(seconds: int) -> None:
         execute(f"SET idle_in_transaction_session_timeout = '{seconds}s'")
 
 
-def among(column: str) -> str:
-    """The column is one of a parameter, which `keys` makes."""
+def among(column: str, kind: str = "bigint") -> str:
+    """The column, of PostgreSQL's type `kind`, is one of a parameter made by `keys`."""
     if _is_postgresql():
-        return f"{column} = ANY(%s::bigint[])"
+        return f"{column} = ANY(%s::{kind}[])"
     return f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608 -- our own names
 
 
-def keys(values: Iterable[int]) -> Any:
+def keys(values: Iterable[int] | Iterable[str]) -> Any:
     listed = list(values)
     return listed if _is_postgresql() else dumps(listed)
 

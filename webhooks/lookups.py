@@ -5,10 +5,11 @@ nothing to build for each value, and PostgreSQL keeps its plan. Its values are p
 """
 
 from collections.abc import Collection
-from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Field, ForeignKey, Lookup
+
+from webhooks import dialect
 
 if TYPE_CHECKING:
     _Lookup = Lookup[Collection[Any]]
@@ -26,12 +27,6 @@ class Among(_Lookup):
     rhs: Collection[str] | Collection[int]
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        """SQLite's: the values as a JSON array."""
-        column, parameters = self.process_lhs(compiler, connection)
-        among = f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608 -- our own names
-        return among, [*parameters, dumps(list(self.rhs))]
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         column, parameters = self.process_lhs(compiler, connection)
         kind = self.lhs.output_field.db_type(connection)
-        return f"{column} = ANY(%s::{kind}[])", [*parameters, list(self.rhs)]
+        return dialect.among(column, kind), [*parameters, dialect.keys(self.rhs)]

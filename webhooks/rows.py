@@ -8,18 +8,16 @@ expressions, no secrets, and every column has one.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from itertools import chain, islice
-from json import dumps
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
-from uuid import UUID
 
 from django.db import connection, models
 from django.db.models.base import ModelState
 from django.db.models.fields import NOT_PROVIDED
 
+from webhooks import dialect
 from webhooks.fields import EncryptedField
 
 Row = TypeVar("Row", bound=models.Model)
@@ -202,14 +200,10 @@ class _Table:
         plain = [column for column in self.columns if column.type != "bytea"]
         binary = [column for column in self.columns if column.type == "bytea"]
         names = [column.field.column for column in plain]
-        text = dumps(
-            [dict(zip(names, row, strict=True)) for row in self._values(rows, plain)],
-            ensure_ascii=False,
-            default=_as_text,
-        )
-        typed = ", ".join(f"{column.quoted} {column.type}" for column in plain)
+        text = dialect.rows(names, self._values(rows, plain))
         if not binary:
-            return f"json_to_recordset(%s::json) AS new ({typed})", [text]
+            return dialect.table({c.quoted: c.type for c in plain}), [text]
+        typed = ", ".join(f"{column.quoted} {column.type}" for column in plain)
         named = ", ".join(column.quoted for column in (*plain, *binary))
         # One by one: put together as an array, a large mail would be copied once more.
         one = f", unnest(ARRAY[{', '.join(['%b'] * len(rows))}]::bytea[])"
@@ -231,16 +225,6 @@ class _Table:
             for row in self._values(rows, self.columns)
             for store, value in zip(stored, row, strict=True)
         ]
-
-
-def _as_text(value: object) -> str:
-    """What JSON has no word for, as PostgreSQL reads it."""
-    match value:
-        case datetime():
-            return value.isoformat()
-        case UUID():
-            return str(value)
-    raise TypeError(f"{type(value).__name__} is no plain value")
 
 
 @dataclass(frozen=True, slots=True)
