@@ -14,7 +14,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 import threads.ingest
-from api.models import ApiKey, IdempotencyKey
+from api.models import IdempotencyKey
 from tests.faults import test_handed_over as handed
 from tests.faults.harness import (
     LONG,
@@ -26,11 +26,11 @@ from tests.faults.harness import (
     summary,
 )
 from tests.faults.postgresql import Wire
-from tests.faults.test_every_step import ImapIngest, Ingest, tell
-from tests.mails import Maildir, mail
+from tests.faults.test_every_step import ImapIngest, Ingest, asked, tell
+from tests.mails import mail
 from tests.mailservers import smtp_server
 from tests.receivers import receiving
-from threads.models import IngestRecord, Mailbox, Message, Source, Thread
+from threads.models import IngestRecord, Message
 from webhooks import subscriptions
 from webhooks.leases import in_seconds
 from webhooks.models import Delivery, Event
@@ -194,19 +194,6 @@ def test_a_reply_whose_line_is_cut_at_a_commit_is_sent_once_or_says_that_it_may_
     APIClient().get("/api/v1/me")  # its modules are loaded once, not in each fork
     with smtp_server() as sink:
 
-        def prepare():
-            emptied()
-            sink.mails.clear()
-            folder = Maildir(tmp_path / str(len(list(tmp_path.iterdir()))))
-            folder.deliver(mail())
-            smtp = {"host": "127.0.0.1", "port": sink.port, "tls": "none"}
-            mailbox = Mailbox.objects.create(address="support@shop.nl", smtp=smtp)
-            Source.objects.create(
-                mailbox=mailbox, kind="maildir", location=str(folder.path)
-            )
-            assert forked(lambda: call_command("ingest")) == 0
-            return ApiKey.objects.issue("test")[1], Thread.objects.get().public_id
-
         def run(key, thread):
             answer = APIClient(raise_request_exception=False).post(
                 f"/api/v1/threads/{thread}/reply",
@@ -218,9 +205,9 @@ def test_a_reply_whose_line_is_cut_at_a_commit_is_sent_once_or_says_that_it_may_
             assert answer.status_code in {202, 409, 503}, answer.content
             call_command("deliver", "--once")
 
-        count = commits(wire, partial(run, *prepare()))
+        count = commits(wire, partial(run, *asked(tmp_path, sink, mail())))
         for number, heard in (done := cuts(count)):
-            again = partial(run, *prepare())
+            again = partial(run, *asked(tmp_path, sink, mail()))
             cut(wire, again, number, heard=heard)
             assert wire.was_cut
             IdempotencyKey.objects.filter(status=None).update(

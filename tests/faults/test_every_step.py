@@ -271,23 +271,23 @@ def test_deliveries_killed_at_any_step_arrive_and_look_the_same():
         summary("webhooks", "steps", range(number - 1), range(number - 1))
 
 
+def asked(tmp_path, sink, content):
+    """A fresh database with a thread to answer, and the key to do it with."""
+    emptied()
+    sink.mails.clear()
+    folder = Maildir(tmp_path / str(len(list(tmp_path.iterdir()))))
+    folder.deliver(content)
+    smtp = {"host": "127.0.0.1", "port": sink.port, "tls": "none"}
+    mailbox = Mailbox.objects.create(address="support@shop.nl", smtp=smtp)
+    Source.objects.create(mailbox=mailbox, kind="maildir", location=str(folder.path))
+    assert forked(lambda: call_command("ingest")) == 0
+    return ApiKey.objects.issue("test")[1], Thread.objects.get().public_id
+
+
 def test_a_reply_killed_at_any_step_is_sent_once_or_says_that_it_may_not_be(tmp_path):
     APIClient().get("/api/v1/me")  # its modules are loaded once, not in each fork
     content = mail()
     with smtp_server() as sink:
-
-        def prepare():
-            emptied()
-            sink.mails.clear()
-            folder = Maildir(tmp_path / str(len(list(tmp_path.iterdir()))))
-            folder.deliver(content)
-            smtp = {"host": "127.0.0.1", "port": sink.port, "tls": "none"}
-            mailbox = Mailbox.objects.create(address="support@shop.nl", smtp=smtp)
-            Source.objects.create(
-                mailbox=mailbox, kind="maildir", location=str(folder.path)
-            )
-            assert forked(lambda: call_command("ingest")) == 0
-            return ApiKey.objects.issue("test")[1], Thread.objects.get().public_id
 
         def run(key, thread):
             client = APIClient()
@@ -304,7 +304,7 @@ def test_a_reply_killed_at_any_step_is_sent_once_or_says_that_it_may_not_be(tmp_
         met = set()
         number = 1
         while True:
-            who = prepare()
+            who = asked(tmp_path, sink, content)
             dead = killed(forked(partial(run, *who), str(number)))
             IdempotencyKey.objects.filter(status=None).update(
                 created_at=in_seconds(-61)
