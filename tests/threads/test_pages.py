@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -124,6 +126,26 @@ def test_a_count_that_stopped_says_more_than(client, admin_user, desk, monkeypat
     client.force_login(admin_user)
     url = reverse("admin:threads_thread_changelist")
     assert "meer dan 2 resultaten" in client.get(url).content.decode()
+
+
+@pytest.mark.parametrize("term", ["vraag", "is er niet"])
+def test_a_search_reads_the_table_once_for_its_count_and_its_page(
+    client, admin_user, desk_full, term
+):
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_changelist")
+    subject = Thread.objects.filter(subject__icontains=term)
+    with CaptureQueriesContext(connection) as statements:
+        rows = client.get(url, {"q": term}).context["cl"].result_list
+    sought = [s for s in statements if f"%{term}%" in s["sql"].lower()]
+    # The customers; the threads' keys; and the rows of this page, by key.
+    assert len([s for s in sought if "LIMIT 1000" in s["sql"]]) == 1
+    assert len(sought) <= 3
+    assert [row.pk for row in rows] == list(
+        subject.order_by("-last_message_id").values_list("pk", flat=True)[:40]
+    )
+    rest = client.get(url, {"q": term, "p": 2}).context["cl"].result_list
+    assert len(rows) + len(rest) >= subject.count()
 
 
 def test_our_groups_are_named_for_people_and_keep_their_name(client, admin_user):
