@@ -53,6 +53,7 @@ NEIGHBOURS = [
     *_package("unfold", "", "contrib/filters"),
     *_package("django_q", "admin.py", "models.py"),
     *_package("axes", "admin.py", "models.py", "conf.py"),
+    *_package("django.contrib.auth", "forms.py", "password_validation.py"),
 ]
 # Django has Dutch of its own; we put other words in its place here and there.
 DJANGO = [

@@ -217,8 +217,11 @@ def test_a_button_is_a_post_with_a_token(desk, admin_user, verb):
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
     url = reverse("admin:threads_thread_do", args=[message.thread.public_id, verb])
-    assert client.get(url).status_code == 405
+    page = reverse("admin:threads_thread_change", args=[message.thread.public_id])
+    assert client.get(url).headers["location"] == page
     assert client.post(url).status_code == 403
+    message.thread.refresh_from_db()
+    assert message.thread.status == "open"
 
 
 def test_two_clicks_at_the_same_moment_are_one_mail(client, admin_user, desk, settings):

@@ -200,9 +200,10 @@ class ThreadAdmin(ReadOnlyAdmin):
 
     def do(self, request: HttpRequest, thread_id: str, verb: str) -> HttpResponse:
         """A button of the page: one verb, then the page again."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         thread = self._thread(request, thread_id)
+        if request.method != "POST":
+            # Who had to log in first comes by this address.
+            return redirect(_address(thread))
         if not self.has_act_permission(request):
             raise PermissionDenied
         if verb not in VERBS:

@@ -10,7 +10,7 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
@@ -154,11 +154,12 @@ class Buttons(_ModelAdmin):
     def _press(
         self, name: str, request: HttpRequest, object_id: str
     ) -> HttpResponseBase:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         obj = self.get_object(request, unquote(object_id))
         if obj is None:
             raise Http404
+        if request.method != "POST":
+            # Who had to log in first comes by this address.
+            return HttpResponseRedirect(self.page_of(obj))
         if not self.may_press(request, obj):
             raise PermissionDenied
         answer = getattr(self, name)(request, obj)
