@@ -6,7 +6,10 @@ from django.template import loader
 from api.errors import CONTENT_TYPE, Problem, body, not_found, unexpected
 
 
-def bad_request(request: HttpRequest, **_raised: Exception) -> HttpResponse:
+def bad_request(
+    request: HttpRequest,
+    exception: Exception,  # noqa: ARG001 -- Django gives it
+) -> HttpResponse:
     """A Host that is not ours, mostly."""
     problem = Problem(
         "bad_request",
@@ -16,7 +19,10 @@ def bad_request(request: HttpRequest, **_raised: Exception) -> HttpResponse:
     return _said(request, problem) or _page(request, 400)
 
 
-def permission_denied(request: HttpRequest, **_raised: Exception) -> HttpResponse:
+def permission_denied(
+    request: HttpRequest,
+    exception: Exception,  # noqa: ARG001 -- Django gives it
+) -> HttpResponse:
     problem = Problem(
         "permission_denied",
         "This is not allowed.",
@@ -26,7 +32,10 @@ def permission_denied(request: HttpRequest, **_raised: Exception) -> HttpRespons
     return _said(request, problem) or _page(request, 403)
 
 
-def page_not_found(request: HttpRequest, **_raised: Exception) -> HttpResponse:
+def page_not_found(
+    request: HttpRequest,
+    exception: Exception,  # noqa: ARG001 -- Django gives it
+) -> HttpResponse:
     return _said(request, not_found()) or _page(request, 404)
 
 

@@ -280,6 +280,76 @@ def test_a_mailbox_keeps_its_password_and_reads_its_lists(site, mailbox):
     assert mailbox.smtp == {}
 
 
+def test_a_stored_password_is_not_sent_to_another_server(site, mailbox):
+    """Who may change a mailbox would read it there."""
+    url = f"/admin/threads/mailbox/{mailbox.pk}/change/"
+    values = {
+        "address": mailbox.address,
+        "smtp_host": "smtp.evil.example",
+        "smtp_tls": "starttls",
+        "smtp_username": "u",
+        "alias_set-TOTAL_FORMS": 0,
+        "alias_set-INITIAL_FORMS": 0,
+    }
+    answer = site.post(url, values)
+    assert list(answer.context["adminform"].form.errors) == ["smtp_password"]
+    mailbox.refresh_from_db()
+    assert mailbox.smtp["host"] == "smtp.shop.nl"
+    assert site.post(url, {**values, "smtp_password": "nieuw"}).status_code == 302
+    mailbox.refresh_from_db()
+    assert mailbox.smtp["password"] == "nieuw"
+
+
+@pytest.mark.parametrize(
+    ("login", "secret"), [("password", "password"), ("oauth", "refresh_token")]
+)
+def test_nor_is_that_of_a_source(site, mailbox, login, secret):
+    kept = {"login": login, "client_id": "c", secret: "heel-geheim-4"}
+    kept["token_url"] = "https://login.shop.nl/token"
+    source = Source.objects.create(
+        mailbox=mailbox,
+        kind="imap",
+        active=False,
+        settings=kept,
+        location="imaps://u@imap.shop.nl/INBOX",
+    )
+    url = f"/admin/threads/source/{source.pk}/change/"
+    values = {
+        "mailbox": mailbox.pk,
+        "kind": "imap",
+        "login": login,
+        "start": "now",
+        "host": "imap.shop.nl",
+        "username": "u",
+        "imap_folder": "INBOX",
+        "security": "tls",
+        "client_id": "c",
+        "token_url": kept["token_url"],
+    }
+    assert site.post(url, values).status_code == 302
+    answer = site.post(url, {**values, "host": "imap.evil.example"})
+    assert list(answer.context["adminform"].form.errors) == [secret]
+    source.refresh_from_db()
+    assert "evil" not in source.location
+    if login == "oauth":
+        elsewhere = {**values, "token_url": "https://evil.example/token"}
+        answer = site.post(url, elsewhere)
+        assert list(answer.context["adminform"].form.errors) == [secret]
+
+
+def test_a_key_expires_later_than_now(site, mailbox):
+    values = {"name": "crm", "scopes": ["threads:read"], "rate_limit": 600}
+    past = {"expires_at_0": "2020-01-01", "expires_at_1": "12:00"}
+    answer = site.post("/admin/api/apikey/add/", {**values, **past})
+    assert list(answer.context["adminform"].form.errors) == ["expires_at"]
+    assert not ApiKey.objects.exists()
+    key, _plain = ApiKey.objects.issue("oud")
+    ApiKey.objects.update(expires_at=datetime(2020, 1, 1, 11, tzinfo=UTC))
+    url = f"/admin/api/apikey/{key.pk}/change/"
+    assert site.post(url, {**values, **past, "name": "ouder"}).status_code == 302
+    assert ApiKey.objects.get().name == "ouder"
+
+
 def test_a_new_key_is_in_its_one_answer_and_nowhere_else(site, mailbox, caplog):
     values = {"name": "crm", "scopes": ["threads:read"], "rate_limit": 600}
     answer = site.post("/admin/api/apikey/add/", values)
@@ -408,6 +478,25 @@ def test_a_source_that_is_no_maildir_is_refused_at_its_field(site, mailbox, tmp_
     source.save()
     answer = site.post(url, follow=True)
     assert "is not a Maildir" in answer.content.decode()
+
+
+def test_a_folder_is_fetched_once_and_named_in_full(site, mailbox, tmp_path):
+    """Two sources of it would each make a thread of every mail."""
+    for name in ("cur", "new", "tmp"):
+        (tmp_path / "Maildir" / name).mkdir(parents=True)
+    other = Mailbox.objects.create(address="verkoop@shop.nl")
+    values = {"kind": "maildir", "active": "on", "mailbox": mailbox.pk}
+    url = "/admin/threads/source/add/"
+    place = str(tmp_path / "Maildir")
+    assert site.post(url, {**values, "location": place}).status_code == 302
+    again = {**values, "mailbox": other.pk, "location": f"{place}/../Maildir/"}
+    form = site.post(url, again).context["adminform"].form
+    assert "support@shop.nl" in form.errors["location"][0]
+    asleep = {**again, "active": ""}
+    assert site.post(url, asleep).status_code == 302
+    relative = site.post(url, {**values, "location": "Maildir"})
+    said = relative.context["adminform"].form.errors["location"][0]
+    assert "full path" in said
 
 
 # --- People ------------------------------------------------------------------------
