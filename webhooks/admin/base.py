@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
+from django.core.paginator import EmptyPage, Page, Paginator
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
@@ -46,6 +46,15 @@ class CappedPaginator(_Paginator):
         if isinstance(rows, models.QuerySet):
             return len(self.keys)
         return min(len(rows), MOST_COUNTED)
+
+    def validate_number(self, number: Any) -> int:
+        """A list may become shorter under somebody's hands: then its last page."""
+        try:
+            return super().validate_number(number)
+        except EmptyPage:
+            if int(number) < 1:
+                raise
+            return self.num_pages
 
     @property
     def capped(self) -> bool:
