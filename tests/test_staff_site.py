@@ -137,6 +137,19 @@ def test_no_button_works_by_get_nor_without_the_right(
     assert state_of_all() == before
 
 
+def test_the_history_of_buttons_speaks_to_who_reads_it(site, boss, everything):
+    User.objects.update(language="nl")
+    page = f"/admin/webhooks/webhook/{everything['webhooks_webhook']}"
+    site.post(f"{page}/rotate-secret/")
+    for language, words in (
+        ("nl", "Het webhook secret is vernieuwd."),
+        ("en", "The webhook secret was renewed."),
+    ):
+        User.objects.update(language=language)
+        assert words in site.get(f"{page}/history/").content.decode()
+    assert site.get("/admin/webhooks/webhook/999/history/").status_code == 302
+
+
 def test_a_button_wants_a_token(everything, boss):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(boss)

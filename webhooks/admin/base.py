@@ -13,7 +13,9 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils import translation
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 if TYPE_CHECKING:
@@ -172,8 +174,23 @@ class Buttons(_ModelAdmin):
         if not self.may_press(request, obj):
             raise PermissionDenied
         answer = getattr(self, name)(request, obj)
-        self.log_change(request, obj, str(self.buttons[name]))
+        with translation.override("en"):
+            self.log_change(request, obj, str(self.buttons[name]))
         return answer or HttpResponseRedirect(self.page_of(obj))
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What was pressed, in the language of who reads it."""
+        page: HttpResponse = super().history_view(request, object_id, extra_context)
+        shown = getattr(page, "context_data", None) or {}
+        for entry in shown.get("action_list", ()):
+            if entry.change_message:
+                entry.change_message = gettext(entry.change_message)
+        return page
 
 
 class WithoutTransaction(_ModelAdmin):
