@@ -435,3 +435,29 @@ def test_an_allowed_network_lets_in_exactly_that_network():
     with pytest.raises(AddressRefusedError) as refused:
         allowed.check_url("http://10.2.0.1/")
     assert refused.value.mend == "10.2.0.1/32"
+
+
+OWN = "https://mail.shop.nl"
+
+
+@pytest.mark.parametrize(
+    "url", [f"{OWN}/", f"{OWN}:443/admin/", "https://MAIL.shop.nl./api/v1/threads"]
+)
+def test_mailbelly_is_no_receiver_of_its_own_unless_somebody_says_so(url):
+    with pytest.raises(AddressRefusedError, match="of MailBelly itself") as refused:
+        Policy.of([], OWN).check_url(url)
+    Policy.of([refused.value.mend], OWN).check_url(url)
+    # Before anybody was asked where that is.
+    outcome = post(url, policy=Policy.of(["127.0.0.0/8"], OWN))
+    assert (outcome.error, outcome.dns_ms) == ("address_refused", None)
+    assert "MailBelly itself" in outcome.detail
+
+
+def test_other_programs_on_our_machine_are_receivers_as_any():
+    Policy.of([], OWN).check_url(f"{OWN}:8443/hook")
+    Policy.of([], OWN).check_url("https://flows.shop.nl/hook")
+    with receiving() as receiver:
+        here = Policy.of(["127.0.0.0/8"], "http://127.0.0.1:1/")
+        assert post(receiver.url, policy=here).success
+        # What the operator named, he meant.
+        assert post(receiver.url, Policy.of(["127.0.0.0/8"], receiver.url)).success
