@@ -136,7 +136,10 @@ def test_the_end_of_the_stream_within_the_headers_is_no_success():
 
 
 def test_a_receiver_that_takes_no_connection_is_left_at_the_deadline():
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+        ExitStack() as stack,
+    ):
         # Whoever comes when its queue is full is not answered at all.
         for _ in range(3):
             waiting = stack.enter_context(closing(socket.socket()))
