@@ -30,7 +30,7 @@ test: $(VENV)/dev.stamp lint
 KILLS ?= 240
 FAULTS := $(PY) -m pytest -q -s tests/threads/test_postfix.py \
   $(addprefix tests/faults/test_,random_kills.py random_deliveries.py every_step.py handed_over.py \
-  cut_commits.py database_gone.py surroundings.py writers.py)
+  cut_commits.py database_gone.py surroundings.py writers.py machines.py)
 faults: $(VENV)/dev.stamp
 	FAULT_KILLS=$(KILLS) $(FAULTS)
 	FAULT_KILLS=$(KILLS) $(PY) tests/postgres.py $(FAULTS)
