@@ -224,6 +224,8 @@ def test_a_name_that_points_inside_is_refused_when_it_is_connected_to():
         outcome = post(url, policy=Policy())
         assert receiver.requests == []
     assert outcome.error == "address_refused"
+    assert "localhost points to 127.0.0.1, which is not" in outcome.detail
+    assert (outcome.status, outcome.excerpt) == (None, b"")
 
 
 def pointing(monkeypatch, *answers):
