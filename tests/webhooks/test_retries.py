@@ -2,6 +2,7 @@
 
 import socket
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -10,8 +11,10 @@ from django.utils import timezone
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from tests.receivers import receiving
-from webhooks import outbox, rules
+from webhooks import delivery, outbox, rules
+from webhooks.claims import Rooms, claim
 from webhooks.delivery import drain
+from webhooks.leases import in_seconds
 from webhooks.models import Attempt, Delivery, Webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,3 +93,18 @@ def test_who_asks_for_a_pause_pauses_nobody_else(webhook, publish):
         publish(5)
         run()
         assert (len(throttled.requests), len(other.requests)) == (1, 5)
+
+
+def test_what_another_has_in_hand_is_waited_for_in_case_he_is_dead(
+    webhook, publish, monkeypatch
+):
+    monkeypatch.setattr(delivery, "RECOVER_SECONDS", 0.1)
+    with receiving() as receiver:
+        webhook(receiver.url)
+        publish()
+        assert claim(uuid4(), Rooms(room=1, unknown=1, failing=1)) == 1
+        Delivery.objects.update(claimed_until=in_seconds(1))
+        # Nothing is due, nobody rings, and the minute's sweep is far.
+        assert drain(budget_seconds=10, lease="test").sent == 1
+        assert len(receiver.requests) == 1
+    assert Delivery.objects.get().lost_leases == 1
