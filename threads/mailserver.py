@@ -6,6 +6,8 @@ from django.conf import settings
 
 from threads.models import Mailbox
 
+# The task that brings it what was accepted.
+SEND_DUE = "threads.tasks.send_due"
 # TLS from the first byte (RFC 8314).
 _TLS_PORT = 465
 

@@ -35,7 +35,7 @@ from threads.mail.limits import clean_line, clean_text
 from threads.mail.markup import sanitised
 from threads.mail.parse import parse
 from threads.mail.parsed import Address
-from threads.mailserver import server_of
+from threads.mailserver import SEND_DUE, server_of
 from threads.models import (
     Attachment,
     Customer,
@@ -52,7 +52,6 @@ from threads.recipients import answered_message
 from webhooks import bell, faults
 from webhooks.outbox import publish
 
-SEND_DUE = "threads.tasks.send_due"
 ATTACHMENT_LIMIT = 20
 # In base64 a third more: many servers take no mail over 25 MB.
 ATTACHMENT_BYTES = 17_000_000
