@@ -56,7 +56,8 @@ CLAIM_SECONDS = 0.1
 # Whoever has his hands full calls other machines so often.
 CALL_SECONDS = 1
 RECOVER_SECONDS = 5
-# A drain stays for retries that are due within a minute.
+# A drain stays for retries that are due within a minute, and while others have any in
+# hand: it comes back within a minute should they die.
 LINGER_SECONDS = 60
 # How long results wait for a database that is out of reach.
 PATIENCE_SECONDS = 30
@@ -278,6 +279,9 @@ class _Drain:
             return self._hold()
         if self.lease is None:
             return False
+        if _in_other_hands():
+            sleep(CLAIM_SECONDS)
+            return self._hold()
         # Whoever was sent away while we held the lease relies on this last look.
         self.lease.give_back()
         return work() and self._hold()
@@ -288,10 +292,19 @@ class _Drain:
         for job in self.senders.withdraw():
             self.done.append(Result(job, timezone.now(), None))
         if self.lease is not None:
-            more = work(within=LINGER_SECONDS)
+            more = work(within=LINGER_SECONDS) or _in_other_hands()
             self.lease.give_back()
             if more:
                 bell.ring()
+
+
+def _in_other_hands() -> bool:
+    """Claimed, but not by who asks and has none: by somebody who may be dead.
+
+    Then it is due when his lease ends, and nobody rings for it.
+    """
+    claimed = "SELECT 1 FROM webhooks_delivery WHERE state = 'claimed' LIMIT 1"
+    return bool(dialect.fetch(claimed))
 
 
 def _record(done: list[Result]) -> None:

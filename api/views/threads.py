@@ -18,7 +18,7 @@ from api.pagination import Place, page
 from api.parameters import Parameters, moment
 from api.scopes import require
 from api.views.base import View, described
-from threads import erasing, exports, lifecycle, listing, outbound
+from threads import addressees, erasing, exports, lifecycle, listing, outbound
 from threads.actors import Actor
 from threads.downloads import download
 from threads.mail.addresses import normalise
@@ -158,7 +158,7 @@ class ThreadList(Filtered):
         mailbox = self._mailbox(values.pop("mailbox"))
         subject = values.pop("subject")
         wanted = _reply(values)
-        if outbound.strangers(mailbox, wanted):
+        if addressees.strangers(mailbox, wanted):
             require(self.key, "messages:send_any")
 
         def act() -> Response:
@@ -310,7 +310,7 @@ class ThreadReply(View):
         values = dict(asked.validated_data)
         dry_run = values.pop("dry_run", False)
         wanted = _reply(values)
-        if outbound.outsiders(thread, wanted):
+        if addressees.outsiders(thread, wanted):
             require(self.key, "messages:send_any")
         if dry_run:
             mime = outbound.preview(thread.pk, wanted, actor=actor(self.key))

@@ -58,22 +58,23 @@ def desk_full(desk, settings):
         {"url": "http://127.0.0.1:9999/", "events": ["message.received"]}
     )
     first = desk.arrive(letter(QUESTION, files=[("a.pdf", "application/pdf", b"x")]))
-    for number in range(60):
-        desk.arrive(
+    for ten in range(6):
+        desk.arrive_all(
             letter(
-                f"{number}\n",
-                message_id=f"<r{number}@x>",
+                f"{ten}{number}\n",
+                message_id=f"<r{ten}{number}@x>",
                 in_reply_to="<1@bedrijf.nl>",
                 files=[("b.pdf", "application/pdf", b"x")],
             )
+            for number in range(10)
         )
-        if number % 10 == 0:
-            outbound.reply(first.thread_id, outbound.Reply(body="Dank."), actor=SYSTEM)
-            Note.objects.create(mailbox=desk.mailbox, thread=first.thread, body="x")
-    for number in range(55):
-        message = desk.arrive(
-            letter(sender=f"K{number} <k{number}@y.nl>", message_id=f"<o{number}@y>")
-        )
+        outbound.reply(first.thread_id, outbound.Reply(body="Dank."), actor=SYSTEM)
+        Note.objects.create(mailbox=desk.mailbox, thread=first.thread, body="x")
+    others = desk.arrive_all(
+        letter(sender=f"K{number} <k{number}@y.nl>", message_id=f"<o{number}@y>")
+        for number in range(55)
+    )
+    for number, message in enumerate(others):
         tag, _ = Tag.objects.get_or_create(name=f"tag {number % 7}")
         message.thread.tags.add(tag)
     return first.thread

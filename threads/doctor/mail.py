@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from threads.doctor.finding import Finding, error, ok, warning
+from threads.mailserver import server_of
 from threads.models import IngestRecord, Mailbox, Source
-from threads.outbound import smtp_settings_of
 from threads.probes import try_smtp, try_source
 from threads.sources.maildir import shown
 
@@ -37,7 +37,7 @@ def servers() -> Iterator[Finding]:
     asked: dict[str, list[Mailbox]] = {}
     known = {}
     for mailbox in Mailbox.objects.order_by("address"):
-        server = smtp_settings_of(mailbox)
+        server = server_of(mailbox)
         if not server:
             yield warning(
                 about,
@@ -78,6 +78,8 @@ def own_mail() -> Iterator[Finding]:
 def left_unread() -> Iterator[Finding]:
     """What stays at the source: too large, or not to be had."""
     left = IngestRecord.objects.left().filter(source__active=True)
+    # What LMTP refused is with its sender again.
+    left = left.exclude(source__kind=Source.Kind.LMTP)
     found = left.order_by().values_list("source__mailbox__address", "source")
     for address, source in found.distinct():
         count = left.filter(source=source).count()
