@@ -17,8 +17,10 @@ ngettext(
     2,
 )
 
-# Names of a model and of a field, in a sentence that begins with a capital each.
+# Names of a model and of a field, in a sentence that begins with a capital each, or
+# with none.
 
+_("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?")
 _("%(model_name)s with this %(field_label)s already exists.")
 
 # django-unfold ships no translations at all.

@@ -16,7 +16,7 @@ def member(db):
     [
         ("/admin/webhooks/webhook/", 403, "Dit mag je niet zien of doen"),
         ("/admin/threads/nergens/", 404, "Deze pagina is er niet"),
-        ("/admin/?q=%00", 400, "Dit adres is niet te begrijpen"),
+        ("/admin/?q=%00", 400, "Dit verzoek is niet te begrijpen"),
     ],
 )
 def test_a_page_that_can_not_be_shown_says_why(client, member, path, status, words):

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 # A delivery is tried for 76 hours; then somebody may want to send it again.
 LEAST_DAYS = 7
@@ -27,7 +28,7 @@ class Retention(models.Model):
         verbose_name_plural = _("retention")
 
     def __str__(self) -> str:
-        return str(self.days)
+        return ngettext("%d day", "%d days", self.days) % self.days
 
 
 def days_kept() -> int:
