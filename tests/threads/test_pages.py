@@ -7,6 +7,7 @@ from html import escape, unescape
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -353,9 +354,11 @@ def test_what_is_no_address_is_not_left_out_in_silence(
     message = desk.arrive(letter(QUESTION))
     client.force_login(admin_user)
     url = reverse("admin:threads_thread_do", args=[message.thread.public_id, "reply"])
-    answer = client.post(url, {"body": "Dank", field: wrong})
+    bill = SimpleUploadedFile("factuur.pdf", b"%PDF")
+    answer = client.post(url, {"body": "Dank", field: wrong, "files": bill})
     assert answer.status_code == 422
     page = answer.content.decode()
+    assert "Kies de bijlagen opnieuw" in page
     assert "is geen e-mailadres" in page
     assert f'value="{escape(wrong)}"' in page
     assert not Message.objects.filter(direction="outbound").exists()

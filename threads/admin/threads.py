@@ -226,6 +226,9 @@ class ThreadAdmin(ReadOnlyAdmin):
             said = VERBS[verb](request, thread)
         except RefusedError as error:
             messages.error(request, refusals.said(error))
+            if request.FILES:
+                said = _("Choose the attachments again: a browser does not keep them.")
+                messages.warning(request, said)
             if verb in TYPED:
                 return self._page(request, thread, typed=request.POST, status=422)
             return redirect(_address(thread, **{_KEPT: _filters(request)}))
