@@ -1,8 +1,10 @@
 """Deliveries are claimed by lease: a token, and a deadline on the database's clock."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,9 +12,10 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from webhooks import dialect
+from webhooks import dialect, pace
 from webhooks.leases import in_seconds
 from webhooks.models import Delivery
+from webhooks.pace import AHEAD_SECONDS, SLOTS_END_WITHIN, Served, Slots
 
 LEASE_SECONDS = 60
 WEBHOOKS_AT_ONCE = 32
@@ -28,21 +31,31 @@ SELECT id FROM webhooks_delivery
 WHERE state = 'claimed' AND claimed_until < {now}
 ORDER BY claimed_until LIMIT 500
 """
-_DUE = """
+_DUE = f"""
 FROM webhooks_webhook w
 WHERE w.state = 'active' AND w.deleted_at IS NULL
-    AND (w.breaker_until IS NULL OR w.breaker_until <= {then})
+    AND (w.breaker_until IS NULL OR w.breaker_until <= {{then}})
     AND EXISTS (
         SELECT 1 FROM webhooks_delivery d
-        WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.next_at <= {then}
+        WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.next_at <= {{then}}
     )
-"""
-_OLDEST = """
-SELECT (
+    AND (
+        NOT w.ordered OR ({pace.head("w.id", "next_at")}) <= {{then}}
+        OR EXISTS ({pace.test("w.id", "{then}")})
+    )
+    AND (
+        w.rate_limit IS NULL OR w.next_slot_at IS NULL OR w.next_slot_at <= {{soon}}
+    )
+"""  # noqa: S608 -- our own text
+# Since when: one that has its turn or its slot only now could not be sent before.
+_OLDEST = f"""
+SELECT CASE WHEN w.ordered THEN ({pace.head("w.id", "next_at")}) ELSE (
     SELECT d.next_at FROM webhooks_delivery d
     WHERE d.webhook_id = w.id AND d.state = 'pending' ORDER BY d.next_at LIMIT 1
-)
-"""
+) END,
+    CASE WHEN w.ordered THEN w.last_claim_at END,
+    CASE WHEN w.rate_limit IS NOT NULL THEN w.next_slot_at END
+"""  # noqa: S608 -- our own text
 # Who has no room may not take the place of somebody who has; what counts is counted
 # below, when it is locked.
 _SERVABLE = f"""
@@ -52,27 +65,38 @@ SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL {_DUE}
         SELECT COUNT(*) FROM webhooks_delivery c
         WHERE c.webhook_id = w.id AND c.state = 'claimed' AND c.claimed_until > {{then}}
     )
+    AND (
+        NOT w.ordered OR NOT EXISTS ({pace.under_way("w.id")})
+        OR EXISTS ({pace.test("w.id", "{then}")})
+    )
 ORDER BY w.last_claim_at NULLS FIRST, w.id
 LIMIT %s {{locked}}
 """  # noqa: S608 -- our own text
 # Looked at is served, too: who is at his cap may not stand in front for ever.
-_SERVED = """
-UPDATE webhooks_webhook SET last_claim_at = {now} WHERE {among}
+_SERVED = f"""
+UPDATE webhooks_webhook SET last_claim_at = {{now}} WHERE {{among}}
 RETURNING id, (
     SELECT COUNT(*) FROM webhooks_delivery d
     WHERE d.webhook_id = webhooks_webhook.id
-        AND d.state = 'claimed' AND d.claimed_until > {now}
-)
-"""
+        AND d.state = 'claimed' AND d.claimed_until > {{now}}
+), {pace.served("webhooks_webhook.id", "{now}")}
+"""  # noqa: S608 -- our own text
 _TAKE = """
 UPDATE webhooks_delivery SET state = 'claimed', token = %s, claimed_until = {until}
 WHERE state = 'pending' AND id {walks}
+RETURNING webhook_id, is_test
 """
 # Each webhook by its own walk of the partial index.
 _WALK = """
 SELECT id FROM webhooks_delivery
 WHERE webhook_id = {webhook} AND state = 'pending' AND next_at <= {now}
 ORDER BY next_at, id LIMIT {count}
+"""
+_FIRST = "SELECT first.id FROM ({head}) AS first WHERE first.next_at <= {now}"
+# PostgreSQL does them all at once.
+_EACH = """
+SELECT walk.id FROM unnest(%s::bigint[]{given}) AS picked (webhook{more}),
+    LATERAL ({walk}) AS walk
 """
 
 
@@ -101,14 +125,18 @@ def recover() -> int:
 
 def work(within: float = 0) -> bool:
     """Whether anything can be sent now, or within so many seconds."""
-    due = _DUE.format(then=dialect.after(str(float(within))))
+    then, soon = float(within), within + SLOTS_END_WITHIN
+    due = _DUE.format(then=dialect.after(str(then)), soon=dialect.after(str(soon)))
     return bool(dialect.fetch(f"SELECT 1 {due} LIMIT 1"))
 
 
 def oldest_due() -> datetime | None:
     """For doctor and health: since when the oldest due delivery has been waiting."""
-    due = _DUE.format(then=dialect.now())
-    oldest = [dialect.moment(at) for (at,) in dialect.fetch(_OLDEST + due)]
+    due = _DUE.format(then=dialect.now(), soon=dialect.now())
+    oldest = [
+        max(dialect.moment(at) for at in row if at is not None)
+        for row in dialect.fetch(_OLDEST + due)
+    ]
     return min(oldest, default=None)
 
 
@@ -137,16 +165,28 @@ class Rooms:
     busy: Collection[int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How many were taken; of webhooks with a rate limit, their slots."""
+
+    count: int = 0
+    slots: Mapping[int, Slots] = field(default_factory=dict)
+
+
 @transaction.atomic
-def claim(token: UUID, rooms: Rooms) -> int:
-    """Take due deliveries under `token`; says how many.
+def claim(token: UUID, rooms: Rooms) -> Claim:
+    """Take due deliveries under `token`.
 
     Two steps: the first locks the webhooks, and only the second, with a snapshot of
     its own, counts what is in flight. One clever statement exceeds the cap.
     """
     now = dialect.now()
-    locked = dialect.locked("w", skip=True)
-    servable = _SERVABLE.format(then=now, busy=dialect.among("w.id"), locked=locked)
+    servable = _SERVABLE.format(
+        then=now,
+        soon=dialect.after(str(AHEAD_SECONDS)),
+        busy=dialect.among("w.id"),
+        locked=dialect.locked("w", skip=True),
+    )
     webhooks = [
         Servable(*row)
         for row in dialect.fetch(
@@ -154,16 +194,19 @@ def claim(token: UUID, rooms: Rooms) -> int:
         )
     ]
     if not webhooks:
-        return 0
+        return Claim()
     keys = dialect.keys(webhook.pk for webhook in webhooks)
-    served = _SERVED.format(now=now, among=dialect.among("id"))
-    in_flight = dict(dialect.fetch(served, keys))
-    picked = _pick(webhooks, in_flight, rooms)
+    rows = dialect.fetch(_SERVED.format(now=now, among=dialect.among("id")), keys)
+    clock = monotonic()
+    served = {row[0]: Served.of(row) for row in rows}
+    picked = _pick(webhooks, served, rooms)
     if not picked:
-        return 0
-    walks, parameters = _walks(picked)
+        return Claim()
+    walks, parameters = _walks(picked, served)
     take = _TAKE.format(until=dialect.after(str(LEASE_SECONDS)), walks=walks)
-    return dialect.execute(take, dialect.plain(token), *parameters)
+    taken = dialect.fetch(take, dialect.plain(token), *parameters)
+    paced = Counter(webhook for webhook, is_test in taken if not is_test)
+    return Claim(len(taken), pace.take_slots(served.values(), paced, clock))
 
 
 def claim_one(delivery: Delivery, token: UUID) -> bool:
@@ -178,40 +221,71 @@ def claim_one(delivery: Delivery, token: UUID) -> bool:
     )
 
 
-def _walks(picked: dict[int, int]) -> tuple[str, list[Any]]:
-    """So many of each webhook, the longest due first: what `id` is one of."""
+def _walks(
+    picked: dict[int, int], served: Mapping[int, Served]
+) -> tuple[str, list[Any]]:
+    """So many of each webhook, the longest due first: what `id` is one of.
+
+    Where the order is kept it is the one whose turn it is, and a test goes first.
+    """
+    tests = [pk for pk in picked if served[pk].has_test]
+    left = Counter(picked)
+    left.subtract(tests)
+    heads = [pk for pk in +left if served[pk].is_ordered]
+    counts = {pk: count for pk, count in (+left).items() if pk not in heads}
     if connection.vendor == "postgresql":
-        # The array keeps the planner from joining what the walks find with the whole
-        # table.
-        walk = _WALK.format(
-            webhook="picked.webhook", count="picked.count", now=dialect.now()
-        )
-        return (
-            "= ANY(ARRAY(SELECT walk.id FROM unnest(%s::bigint[], %s::int[])"  # noqa: S608 -- our own names
-            f" AS picked (webhook, count), LATERAL ({walk}) AS walk))"
-        ), [list(picked), list(picked.values())]
-    walk = _WALK.format(webhook="%s", count="%s", now=dialect.now())
-    walks = " UNION ALL ".join([f"SELECT id FROM ({walk})"] * len(picked))  # noqa: S608
-    return f"IN ({walks})", [number for pair in picked.items() for number in pair]
+        return _arrays(counts, heads, tests)
+    now = dialect.now()
+    walk = _WALK.format(webhook="%s", count="%s", now=now)
+    first = _FIRST.format(head=pace.head("%s", "id, h.next_at"), now=now)
+    walks = [
+        *[walk] * len(counts),
+        *[first] * len(heads),
+        *[pace.test("%s", now)] * len(tests),
+    ]
+    sql = " UNION ALL ".join(f"SELECT id FROM ({one})" for one in walks)  # noqa: S608
+    numbers = [number for pair in counts.items() for number in pair]
+    return f"IN ({sql})", [*numbers, *heads, *tests]
+
+
+def _arrays(
+    counts: dict[int, int], heads: list[int], tests: list[int]
+) -> tuple[str, list[Any]]:
+    """As PostgreSQL likes it.
+
+    The array keeps the planner from joining what the walks find with the whole table.
+    """
+    now = dialect.now()
+    walk = _WALK.format(webhook="picked.webhook", count="picked.count", now=now)
+    first = _FIRST.format(head=pace.head("picked.webhook", "id, h.next_at"), now=now)
+    test = pace.test("picked.webhook", now)
+    walks = [_EACH.format(more=", count", given=", %s::int[]", walk=walk)]
+    parameters: list[Any] = [list(counts), list(counts.values())]
+    for one, webhooks in ((first, heads), (test, tests)):
+        if webhooks:
+            walks.append(_EACH.format(more="", given="", walk=one))
+            parameters.append(webhooks)
+    return f"= ANY(ARRAY({' UNION ALL '.join(walks)}))", parameters
 
 
 def _pick(
-    webhooks: list[Servable], in_flight: dict[int, int], rooms: Rooms
+    webhooks: list[Servable], served: Mapping[int, Served], rooms: Rooms
 ) -> dict[int, int]:
     """How many of each webhook."""
     picked: dict[int, int] = {}
     room, unknown, failing = rooms.room, rooms.unknown, rooms.failing
     for webhook in webhooks:
-        busy = in_flight.get(webhook.pk, 0)
+        mine = served[webhook.pk]
+        most = min(webhook.max_in_flight - mine.in_flight, mine.able)
         if webhook.is_failing:
-            free = min(webhook.max_in_flight - busy, failing)
+            free = min(most, failing)
             failing -= max(free, 0)
         elif rooms.prompt is None or webhook.pk in rooms.prompt:
-            free = min(webhook.max_in_flight - busy, room)
+            free = min(most, room)
             room -= max(free, 0)
         else:
-            cap = webhook.max_in_flight if webhook.pk in rooms.slow else 1
-            free = min(cap - busy, unknown)
+            known = webhook.pk in rooms.slow
+            free = min(most if known else min(1 - mine.in_flight, most), unknown)
             unknown -= max(free, 0)
         if free > 0:
             picked[webhook.pk] = free

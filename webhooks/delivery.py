@@ -21,7 +21,7 @@ from django.db import (
 )
 from django.utils import timezone
 
-from webhooks import bell, claims, dialect, faults, results, stopping
+from webhooks import bell, claims, dialect, faults, pace, results, stopping
 from webhooks.claims import (
     LEASE_SECONDS,
     Rooms,
@@ -125,7 +125,7 @@ class _Drain:
         self.targets = Targets()
         self.done: list[Result] = []
         self.flushed_at = self.claimed_at = self.recovered_at = self.called_at = 0.0
-        self.leaving = False
+        self.leaving = self.withdrew = False
         # What this drain has learnt: who answers at once, and who takes his time.
         self.prompt: set[int] = set()
         self.slow: set[int] = set()
@@ -140,6 +140,9 @@ class _Drain:
                 pass
         finally:
             self.senders.end()
+        if self.withdrew and self.lease is not None:
+            # Only now is it there for whoever comes next.
+            bell.ring()
         return self.drained
 
     def _step(self) -> bool:
@@ -218,12 +221,14 @@ class _Drain:
         self.claimed_at = monotonic()
         token = uuid4()
         claimed = claim(token, rooms)
-        if not claimed:
+        if not claimed.count:
             return
-        if claimed >= rooms.room:
+        if claimed.count >= rooms.room:
             self._call()
         faults.step("delivery.claimed")
-        for job in load(token, self.claimed_at + LEASE_SECONDS, self.targets):
+        jobs = load(token, self.claimed_at + LEASE_SECONDS, self.targets)
+        pace.place(jobs, claimed.slots, monotonic())
+        for job in jobs:
             if job.lane == Lane.PROMPT and job.webhook_pk not in self.prompt:
                 job.lane = Lane.UNKNOWN
             self.senders.start(job)
@@ -287,6 +292,7 @@ class _Drain:
         self.leaving = True
         for job in self.senders.withdraw():
             self.done.append(Result(job, timezone.now(), None))
+            self.withdrew = True
         if self.lease is not None:
             more = work(within=LINGER_SECONDS)
             self.lease.give_back()
