@@ -80,20 +80,22 @@ class Webhook(models.Model):
     )
     # None: as fast as it answers.
     rate_limit = models.PositiveSmallIntegerField(
-        _("at most so many a second"),
+        _("deliveries a second at most"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text=_("Empty: as fast as the receiver answers."),
+        help_text=_(
+            "Empty: as fast as the receiver answers. Retries count, test events don't."
+        ),
     )
     ordered = models.BooleanField(
         _("in the order of the events"),
         default=False,
         db_default=False,
         help_text=_(
-            "One at a time: the next event waits until the one before it has been"
-            " delivered or given up. It costs speed, one event per answer, and while"
-            " one fails all later ones wait with it, for up to 76 hours."
+            "One at a time: the next event goes out when the one before it has been"
+            " delivered or given up. That is no faster than one event per answer, and"
+            " an event that keeps failing holds up all later ones, for up to 76 hours."
         ),
     )
     include_auto = models.BooleanField(_("include automatic mail"), default=True)
