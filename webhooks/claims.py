@@ -4,18 +4,18 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from webhooks import dialect, pace
 from webhooks.leases import in_seconds
 from webhooks.models import Delivery
-from webhooks.pace import AHEAD_SECONDS, SLOTS_END_WITHIN, Served, Slots
+from webhooks.pace import AHEAD_SECONDS, SLOTS_END_WITHIN, Pace, Slots
+from webhooks.walks import walks_of
 
 LEASE_SECONDS = 60
 WEBHOOKS_AT_ONCE = 32
@@ -31,25 +31,36 @@ SELECT id FROM webhooks_delivery
 WHERE state = 'claimed' AND claimed_until < {now}
 ORDER BY claimed_until LIMIT 500
 """
-_DUE = f"""
+_DUE = """
 FROM webhooks_webhook w
 WHERE w.state = 'active' AND w.deleted_at IS NULL
-    AND (w.breaker_until IS NULL OR w.breaker_until <= {{then}})
+    AND (w.breaker_until IS NULL OR w.breaker_until <= {then})
     AND EXISTS (
         SELECT 1 FROM webhooks_delivery d
-        WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.next_at <= {{then}}
+        WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.next_at <= {then}
     )
+"""
+# With a pace of its own, it is not enough that something is due.
+_HAS_TURN = f"""
     AND (
-        NOT w.ordered OR ({pace.head("w.id", "next_at")}) <= {{then}}
+        NOT w.ordered OR ({pace.head("w.id", "head.next_at")}) <= {{then}}
         OR EXISTS ({pace.test("w.id", "{then}")})
     )
     AND (
         w.rate_limit IS NULL OR w.next_slot_at IS NULL OR w.next_slot_at <= {{soon}}
     )
-"""  # noqa: S608 -- our own text
+"""
+_HAS_TURN_NOW = f"""{_HAS_TURN}
+    AND (
+        NOT w.ordered OR NOT EXISTS ({pace.under_way("w.id")})
+        OR EXISTS ({pace.test("w.id", "{then}")})
+    )
+"""
+# Where nobody has a pace, planning all this would cost more than asking it.
+_HAS_NO_PACE = "AND NOT w.ordered AND w.rate_limit IS NULL"
 # Since when: one that has its turn or its slot only now could not be sent before.
 _OLDEST = f"""
-SELECT CASE WHEN w.ordered THEN ({pace.head("w.id", "next_at")}) ELSE (
+SELECT CASE WHEN w.ordered THEN ({pace.head("w.id", "head.next_at")}) ELSE (
     SELECT d.next_at FROM webhooks_delivery d
     WHERE d.webhook_id = w.id AND d.state = 'pending' ORDER BY d.next_at LIMIT 1
 ) END,
@@ -59,44 +70,30 @@ SELECT CASE WHEN w.ordered THEN ({pace.head("w.id", "next_at")}) ELSE (
 # Who has no room may not take the place of somebody who has; what counts is counted
 # below, when it is locked.
 _SERVABLE = f"""
-SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL {_DUE}
+SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL,
+    w.ordered OR w.rate_limit IS NOT NULL
+{_DUE} {{turn}}
     AND NOT {{busy}} AND (w.failing_since IS NULL OR %s)
     AND w.max_in_flight > (
         SELECT COUNT(*) FROM webhooks_delivery c
         WHERE c.webhook_id = w.id AND c.state = 'claimed' AND c.claimed_until > {{then}}
     )
-    AND (
-        NOT w.ordered OR NOT EXISTS ({pace.under_way("w.id")})
-        OR EXISTS ({pace.test("w.id", "{then}")})
-    )
 ORDER BY w.last_claim_at NULLS FIRST, w.id
 LIMIT %s {{locked}}
 """  # noqa: S608 -- our own text
 # Looked at is served, too: who is at his cap may not stand in front for ever.
-_SERVED = f"""
-UPDATE webhooks_webhook SET last_claim_at = {{now}} WHERE {{among}}
+_SERVED = """
+UPDATE webhooks_webhook SET last_claim_at = {now} WHERE {among}
 RETURNING id, (
     SELECT COUNT(*) FROM webhooks_delivery d
     WHERE d.webhook_id = webhooks_webhook.id
-        AND d.state = 'claimed' AND d.claimed_until > {{now}}
-), {pace.served("webhooks_webhook.id", "{now}")}
-"""  # noqa: S608 -- our own text
+        AND d.state = 'claimed' AND d.claimed_until > {now}
+)
+"""
 _TAKE = """
 UPDATE webhooks_delivery SET state = 'claimed', token = %s, claimed_until = {until}
 WHERE state = 'pending' AND id {walks}
 RETURNING webhook_id, is_test
-"""
-# Each webhook by its own walk of the partial index.
-_WALK = """
-SELECT id FROM webhooks_delivery
-WHERE webhook_id = {webhook} AND state = 'pending' AND next_at <= {now}
-ORDER BY next_at, id LIMIT {count}
-"""
-_FIRST = "SELECT first.id FROM ({head}) AS first WHERE first.next_at <= {now}"
-# PostgreSQL does them all at once.
-_EACH = """
-SELECT walk.id FROM unnest(%s::bigint[]{given}) AS picked (webhook{more}),
-    LATERAL ({walk}) AS walk
 """
 
 
@@ -126,13 +123,15 @@ def recover() -> int:
 def work(within: float = 0) -> bool:
     """Whether anything can be sent now, or within so many seconds."""
     then, soon = float(within), within + SLOTS_END_WITHIN
-    due = _DUE.format(then=dialect.after(str(then)), soon=dialect.after(str(soon)))
+    due = (_DUE + _HAS_TURN).format(
+        then=dialect.after(str(then)), soon=dialect.after(str(soon))
+    )
     return bool(dialect.fetch(f"SELECT 1 {due} LIMIT 1"))
 
 
 def oldest_due() -> datetime | None:
     """For doctor and health: since when the oldest due delivery has been waiting."""
-    due = _DUE.format(then=dialect.now(), soon=dialect.now())
+    due = (_DUE + _HAS_TURN).format(then=dialect.now(), soon=dialect.now())
     oldest = [
         max(dialect.moment(at) for at in row if at is not None)
         for row in dialect.fetch(_OLDEST + due)
@@ -144,6 +143,7 @@ class Servable(NamedTuple):
     pk: int
     max_in_flight: int
     is_failing: bool
+    has_pace: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +163,8 @@ class Rooms:
     slow: Collection[int] = ()
     # Known to have no room of their own.
     busy: Collection[int] = ()
+    # Whether those with a pace of their own are served, too.
+    paced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +183,11 @@ def claim(token: UUID, rooms: Rooms) -> Claim:
     its own, counts what is in flight. One clever statement exceeds the cap.
     """
     now = dialect.now()
+    soon = dialect.after(str(AHEAD_SECONDS))
+    has_turn = _HAS_TURN_NOW.format(then=now, soon=soon)
     servable = _SERVABLE.format(
         then=now,
-        soon=dialect.after(str(AHEAD_SECONDS)),
+        turn=has_turn if rooms.paced else _HAS_NO_PACE,
         busy=dialect.among("w.id"),
         locked=dialect.locked("w", skip=True),
     )
@@ -196,17 +200,17 @@ def claim(token: UUID, rooms: Rooms) -> Claim:
     if not webhooks:
         return Claim()
     keys = dialect.keys(webhook.pk for webhook in webhooks)
-    rows = dialect.fetch(_SERVED.format(now=now, among=dialect.among("id")), keys)
-    clock = monotonic()
-    served = {row[0]: Served.of(row) for row in rows}
-    picked = _pick(webhooks, served, rooms)
+    served = _SERVED.format(now=now, among=dialect.among("id"))
+    in_flight = dict(dialect.fetch(served, keys))
+    paces = pace.of([webhook.pk for webhook in webhooks if webhook.has_pace])
+    picked = _pick(webhooks, in_flight, paces, rooms)
     if not picked:
         return Claim()
-    walks, parameters = _walks(picked, served)
+    walks, parameters = walks_of(picked, paces)
     take = _TAKE.format(until=dialect.after(str(LEASE_SECONDS)), walks=walks)
     taken = dialect.fetch(take, dialect.plain(token), *parameters)
     paced = Counter(webhook for webhook, is_test in taken if not is_test)
-    return Claim(len(taken), pace.take_slots(served.values(), paced, clock))
+    return Claim(len(taken), pace.take_slots(paces, paced))
 
 
 def claim_one(delivery: Delivery, token: UUID) -> bool:
@@ -221,62 +225,20 @@ def claim_one(delivery: Delivery, token: UUID) -> bool:
     )
 
 
-def _walks(
-    picked: dict[int, int], served: Mapping[int, Served]
-) -> tuple[str, list[Any]]:
-    """So many of each webhook, the longest due first: what `id` is one of.
-
-    Where the order is kept it is the one whose turn it is, and a test goes first.
-    """
-    tests = [pk for pk in picked if served[pk].has_test]
-    left = Counter(picked)
-    left.subtract(tests)
-    heads = [pk for pk in +left if served[pk].is_ordered]
-    counts = {pk: count for pk, count in (+left).items() if pk not in heads}
-    if connection.vendor == "postgresql":
-        return _arrays(counts, heads, tests)
-    now = dialect.now()
-    walk = _WALK.format(webhook="%s", count="%s", now=now)
-    first = _FIRST.format(head=pace.head("%s", "id, h.next_at"), now=now)
-    walks = [
-        *[walk] * len(counts),
-        *[first] * len(heads),
-        *[pace.test("%s", now)] * len(tests),
-    ]
-    sql = " UNION ALL ".join(f"SELECT id FROM ({one})" for one in walks)  # noqa: S608
-    numbers = [number for pair in counts.items() for number in pair]
-    return f"IN ({sql})", [*numbers, *heads, *tests]
-
-
-def _arrays(
-    counts: dict[int, int], heads: list[int], tests: list[int]
-) -> tuple[str, list[Any]]:
-    """As PostgreSQL likes it.
-
-    The array keeps the planner from joining what the walks find with the whole table.
-    """
-    now = dialect.now()
-    walk = _WALK.format(webhook="picked.webhook", count="picked.count", now=now)
-    first = _FIRST.format(head=pace.head("picked.webhook", "id, h.next_at"), now=now)
-    test = pace.test("picked.webhook", now)
-    walks = [_EACH.format(more=", count", given=", %s::int[]", walk=walk)]
-    parameters: list[Any] = [list(counts), list(counts.values())]
-    for one, webhooks in ((first, heads), (test, tests)):
-        if webhooks:
-            walks.append(_EACH.format(more="", given="", walk=one))
-            parameters.append(webhooks)
-    return f"= ANY(ARRAY({' UNION ALL '.join(walks)}))", parameters
-
-
 def _pick(
-    webhooks: list[Servable], served: Mapping[int, Served], rooms: Rooms
+    webhooks: list[Servable],
+    in_flight: Mapping[int, int],
+    paces: Mapping[int, Pace],
+    rooms: Rooms,
 ) -> dict[int, int]:
     """How many of each webhook."""
     picked: dict[int, int] = {}
     room, unknown, failing = rooms.room, rooms.unknown, rooms.failing
     for webhook in webhooks:
-        mine = served[webhook.pk]
-        most = min(webhook.max_in_flight - mine.in_flight, mine.able)
+        busy = in_flight.get(webhook.pk, 0)
+        most = webhook.max_in_flight - busy
+        if webhook.pk in paces:
+            most = min(most, paces[webhook.pk].able)
         if webhook.is_failing:
             free = min(most, failing)
             failing -= max(free, 0)
@@ -285,7 +247,7 @@ def _pick(
             room -= max(free, 0)
         else:
             known = webhook.pk in rooms.slow
-            free = min(most if known else min(1 - mine.in_flight, most), unknown)
+            free = min(most, unknown) if known else min(most, 1 - busy, unknown)
             unknown -= max(free, 0)
         if free > 0:
             picked[webhook.pk] = free

@@ -56,6 +56,7 @@ CLAIM_SECONDS = 0.1
 # Whoever has his hands full calls other machines so often.
 CALL_SECONDS = 1
 RECOVER_SECONDS = 5
+PACED_SECONDS = 1
 # A drain stays for retries that are due within a minute.
 LINGER_SECONDS = 60
 # How long results wait for a database that is out of reach.
@@ -125,6 +126,7 @@ class _Drain:
         self.targets = Targets()
         self.done: list[Result] = []
         self.flushed_at = self.claimed_at = self.recovered_at = self.called_at = 0.0
+        self.paced, self.paced_asked_at = False, 0.0
         self.leaving = self.withdrew = False
         # What this drain has learnt: who answers at once, and who takes his time.
         self.prompt: set[int] = set()
@@ -208,6 +210,12 @@ class _Drain:
             recover()
             self.recovered_at = monotonic()
 
+    def _is_paced(self) -> bool:
+        """Whether any webhook has a pace of its own, as it was a second ago."""
+        if monotonic() - self.paced_asked_at >= PACED_SECONDS:
+            self.paced, self.paced_asked_at = pace.is_kept_by_any(), monotonic()
+        return self.paced
+
     def _start_more(self) -> None:
         lanes = self._lanes()
         rooms = Rooms(
@@ -217,6 +225,7 @@ class _Drain:
             prompt=self.prompt,
             slow=self.slow,
             busy=self._busy(),
+            paced=self._is_paced(),
         )
         self.claimed_at = monotonic()
         token = uuid4()

@@ -7,11 +7,12 @@ waits for its own in memory: no claim's or flush's time shows in the pace.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import floor
-from typing import Any, NamedTuple
+from time import monotonic
+from typing import NamedTuple
 
 from django.utils import timezone
 
@@ -31,19 +32,25 @@ _LATELY = timedelta(seconds=5)
 _ALL = 1_000
 
 # Whose turn it is, where the order is kept: that of the events, whenever each is due.
+# The first of all from there on, which may be another webhook's: no other index than
+# the one for it gives them in this order, and PostgreSQL is led into none.
 _HEAD = """
-SELECT h.{column} FROM webhooks_delivery h
-WHERE h.webhook_id = {webhook} AND h.state = 'pending' AND NOT h.is_test
-ORDER BY h.id LIMIT 1
+SELECT {columns} FROM (
+    SELECT h.webhook_id, h.id, h.next_at FROM webhooks_delivery h
+    WHERE h.state = 'pending' AND NOT h.is_test
+        AND (h.webhook_id, h.id) >= ({webhook}, 0)
+    ORDER BY h.webhook_id, h.id LIMIT 1
+) AS head
+WHERE head.webhook_id = {webhook}
 """
 # Among all tests first, or SQLite would look for one among all that is due.
 _TEST = """
-SELECT one.id FROM (
+SELECT test.id FROM (
     SELECT t.id, t.next_at FROM webhooks_delivery t
     WHERE t.webhook_id = {webhook} AND t.state = 'pending' AND t.is_test
     ORDER BY t.id LIMIT 100
-) AS one
-WHERE one.next_at <= {then} LIMIT 1
+) AS test
+WHERE test.next_at <= {then} LIMIT 1
 """
 # Also when its lease ran out: it comes back as the first.
 _UNDER_WAY = """
@@ -52,9 +59,9 @@ WHERE u.webhook_id = {webhook} AND u.state = 'claimed' AND NOT u.is_test
 """
 
 
-def head(webhook: str, column: str) -> str:
-    """SQL for a column of the delivery whose turn it is; not one under way."""
-    return _HEAD.format(webhook=webhook, column=column)
+def head(webhook: str, columns: str) -> str:
+    """SQL for the delivery whose turn it is, unless one is under way."""
+    return _HEAD.format(webhook=webhook, columns=columns)
 
 
 def test(webhook: str, then: str) -> str:
@@ -67,37 +74,22 @@ def under_way(webhook: str) -> str:
     return _UNDER_WAY.format(webhook=webhook)
 
 
-class Served(NamedTuple):
-    """A webhook as it is under its lock, by a snapshot taken since."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Of a webhook under its lock, by a snapshot taken since."""
 
-    pk: int
-    in_flight: int
     now: datetime
     rate_limit: int | None
     next_slot_at: datetime | None
     is_ordered: bool
     is_under_way: bool
     has_test: bool
-
-    @classmethod
-    def of(cls, row: tuple[Any, ...]) -> "Served":
-        pk, in_flight, now, rate_limit, slot, *flags = row
-        next_slot_at = None if slot is None else dialect.moment(slot)
-        is_ordered, is_under_way, has_test = map(bool, flags)
-        return cls(
-            pk,
-            in_flight,
-            dialect.moment(now),
-            rate_limit,
-            next_slot_at,
-            is_ordered,
-            is_under_way,
-            has_test,
-        )
+    # `now` on the monotonic clock.
+    clock: float
 
     @property
     def turns(self) -> int:
-        """How many may go by its pace, tests apart."""
+        """How many may go, tests apart."""
         turns = _ALL
         if self.is_ordered:
             turns = 0 if self.is_under_way else 1
@@ -108,7 +100,7 @@ class Served(NamedTuple):
 
     @property
     def able(self) -> int:
-        """How many it may have more, by its pace."""
+        """How many it may have more."""
         return self.turns + self.has_test
 
     @property
@@ -116,19 +108,51 @@ class Served(NamedTuple):
         return max(self.next_slot_at or self.now, self.now)
 
 
-# Of a webhook without a pace nothing more is looked up.
-_SERVED = """
-{now}, rate_limit, next_slot_at, ordered,
-    CASE WHEN ordered THEN EXISTS ({under_way}) ELSE FALSE END,
-    CASE WHEN ordered OR rate_limit IS NOT NULL THEN EXISTS ({test}) ELSE FALSE END
+_ANY = """
+SELECT 1 FROM webhooks_webhook w
+WHERE w.state = 'active' AND w.deleted_at IS NULL
+    AND (w.ordered OR w.rate_limit IS NOT NULL)
+LIMIT 1
 """
 
 
-def served(webhook: str, now: str) -> str:
-    """SQL for what `Served` has beside the key and what is in flight."""
-    return _SERVED.format(
-        now=now, under_way=under_way(webhook), test=test(webhook, now)
+def is_kept_by_any() -> bool:
+    """Whether any webhook has a pace of its own."""
+    return bool(dialect.fetch(_ANY))
+
+
+_PACES = """
+SELECT w.id, {now}, w.rate_limit, w.next_slot_at, w.ordered,
+    CASE WHEN w.ordered THEN EXISTS ({under_way}) ELSE FALSE END, EXISTS ({test})
+FROM webhooks_webhook w WHERE {among}
+"""
+
+
+def of(webhooks: Collection[int]) -> dict[int, Pace]:
+    """The paces of these webhooks, which are locked."""
+    if not webhooks:
+        return {}
+    now = dialect.now()
+    asked = _PACES.format(
+        now=now,
+        under_way=under_way("w.id"),
+        test=test("w.id", now),
+        among=dialect.among("w.id"),
     )
+    rows = dialect.fetch(asked, dialect.keys(webhooks))
+    clock = monotonic()
+    return {
+        pk: Pace(
+            now=dialect.moment(then),
+            rate_limit=rate_limit,
+            next_slot_at=None if slot is None else dialect.moment(slot),
+            is_ordered=bool(is_ordered),
+            is_under_way=bool(is_under_way),
+            has_test=bool(has_test),
+            clock=clock,
+        )
+        for pk, then, rate_limit, slot, is_ordered, is_under_way, has_test in rows
+    }
 
 
 class Slots(NamedTuple):
@@ -145,19 +169,18 @@ WHERE webhooks_webhook.id = new.id
 """
 
 
-def take_slots(
-    served: Iterable[Served], taken: Mapping[int, int], now: float
-) -> dict[int, Slots]:
-    """Slots for so many of each webhook; `now` is its `Served.now`, monotonic."""
+def take_slots(paces: Mapping[int, Pace], taken: Mapping[int, int]) -> dict[int, Slots]:
+    """Slots for so many of each webhook."""
     slots: dict[int, Slots] = {}
     ends: list[tuple[int, datetime]] = []
-    for webhook in served:
-        count = taken.get(webhook.pk, 0)
-        if not webhook.rate_limit or not count:
+    for webhook, pace in paces.items():
+        count = taken.get(webhook, 0)
+        if not pace.rate_limit or not count:
             continue
-        first, gap = webhook.first_slot, 1 / webhook.rate_limit
-        slots[webhook.pk] = Slots(now + (first - webhook.now).total_seconds(), gap)
-        ends.append((webhook.pk, first + timedelta(seconds=count * gap)))
+        first, gap = pace.first_slot, 1 / pace.rate_limit
+        wait = (first - pace.now).total_seconds()
+        slots[webhook] = Slots(pace.clock + wait, gap)
+        ends.append((webhook, first + timedelta(seconds=count * gap)))
     if ends:
         sql = _ADVANCE.format(new=dialect.table(_SLOTS))
         dialect.execute(sql, dialect.rows(_SLOTS, ends))
@@ -179,41 +202,21 @@ def place(jobs: Iterable[Job], slots: Mapping[int, Slots], now: float) -> None:
         job.not_after = begins + max(mine.gap, LATE_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """A delivery that another one of its webhook waits for."""
-
-    pk: int
-    public_id: str
-
-
 def limits(delivery: Delivery) -> bool:
     """Whether it is due, and the rate limit of its webhook is being reached."""
     slot, now = delivery.webhook.next_slot_at, timezone.now()
-    is_reached = slot is not None and slot > now - _LATELY
-    return (
-        delivery.webhook.rate_limit is not None
-        and is_reached
-        and delivery.next_at <= now
-    )
+    if delivery.webhook.rate_limit is None or slot is None:
+        return False
+    return slot > now - _LATELY and delivery.next_at <= now
 
 
-_BEFORE = """
-SELECT d.id, d.public_id FROM webhooks_delivery d
-WHERE d.webhook_id = %s AND d.state = '{state}' AND NOT d.is_test AND d.id < %s
-ORDER BY d.id LIMIT 1
-"""
+_FIRST = "SELECT MIN(id) FROM ({under_way} UNION ALL {head}) AS first"
 
 
-def before(delivery: Delivery) -> Before | None:
+def before(delivery: Delivery) -> Delivery | None:
     """What has to be finished first, where its webhook keeps the order."""
     if not delivery.webhook.ordered or delivery.is_test:
         return None
-    found = [
-        Before(*row)
-        for state in (Delivery.State.CLAIMED, Delivery.State.PENDING)
-        for row in dialect.fetch(
-            _BEFORE.format(state=state.value), delivery.webhook_id, delivery.pk
-        )
-    ]
-    return min(found, key=lambda one: one.pk, default=None)
+    sql = _FIRST.format(under_way=under_way("%s"), head=head("%s", "head.id"))
+    ((first,),) = dialect.fetch(sql, *[delivery.webhook_id] * 3)
+    return Delivery.objects.filter(pk=first, pk__lt=delivery.pk).first()
