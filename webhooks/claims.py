@@ -44,7 +44,7 @@ WHERE w.state = 'active' AND w.deleted_at IS NULL
 _HAS_TURN = f"""
     AND (
         NOT w.ordered OR ({pace.head("w.id", "head.next_at")}) <= {{then}}
-        OR EXISTS ({pace.test("w.id", "{then}")})
+        OR EXISTS ({pace.due_test("w.id", "{then}")})
     )
     AND (
         w.rate_limit IS NULL OR w.next_slot_at IS NULL OR w.next_slot_at <= {{soon}}
@@ -53,14 +53,20 @@ _HAS_TURN = f"""
 _HAS_TURN_NOW = f"""{_HAS_TURN}
     AND (
         NOT w.ordered OR NOT EXISTS ({pace.under_way("w.id")})
-        OR EXISTS ({pace.test("w.id", "{then}")})
+        OR EXISTS ({pace.due_test("w.id", "{then}")})
     )
 """
 # Where nobody has a pace, planning all this would cost more than asking it.
 _HAS_NO_PACE = "AND NOT w.ordered AND w.rate_limit IS NULL"
 # Since when: one that has its turn or its slot only now could not be sent before.
 _OLDEST = f"""
-SELECT CASE WHEN w.ordered THEN ({pace.head("w.id", "head.next_at")}) ELSE (
+SELECT CASE WHEN w.ordered THEN (
+    SELECT MIN(first.next_at) FROM (
+        {pace.head("w.id", "head.next_at")}
+        UNION ALL SELECT one.next_at
+        FROM ({pace.due_test("w.id", "{then}", "test.next_at")}) AS one
+    ) AS first
+) ELSE (
     SELECT d.next_at FROM webhooks_delivery d
     WHERE d.webhook_id = w.id AND d.state = 'pending' ORDER BY d.next_at LIMIT 1
 ) END,
@@ -131,11 +137,9 @@ def work(within: float = 0) -> bool:
 
 def oldest_due() -> datetime | None:
     """For doctor and health: since when the oldest due delivery has been waiting."""
-    due = (_DUE + _HAS_TURN).format(then=dialect.now(), soon=dialect.now())
-    oldest = [
-        max(dialect.moment(at) for at in row if at is not None)
-        for row in dialect.fetch(_OLDEST + due)
-    ]
+    asked = _OLDEST + _DUE + _HAS_TURN
+    rows = dialect.fetch(asked.format(then=dialect.now(), soon=dialect.now()))
+    oldest = [max(dialect.moment(at) for at in row if at is not None) for row in rows]
     return min(oldest, default=None)
 
 

@@ -30,7 +30,7 @@ from webhooks.claims import (
     recover,
     work,
 )
-from webhooks.jobs import Lane, Result, Targets, load
+from webhooks.jobs import Job, Lane, Result, Targets, load
 from webhooks.leases import Lease
 from webhooks.models import Delivery
 from webhooks.rules import policy
@@ -262,8 +262,14 @@ class _Drain:
             if result.outcome is not None and result.success:
                 prompt = result.outcome.duration_ms < 1000 * PROMPT_SECONDS
                 (self.prompt if prompt else self.slow).add(job.webhook_pk)
+            if result.gone or result.throttled:
+                self._hand_back(self.senders.call_back(job.webhook_pk))
         self.done += ended
         return bool(ended)
+
+    def _hand_back(self, jobs: list[Job]) -> None:
+        """Unsent, to be claimed again."""
+        self.done += [Result(job, timezone.now(), None) for job in jobs]
 
     def _flush(self, *, force: bool) -> bool:
         late = monotonic() - self.flushed_at >= FLUSH_SECONDS
@@ -299,9 +305,9 @@ class _Drain:
     def _leave(self) -> None:
         """Claim no more, hand back what has not begun, and let the next one begin."""
         self.leaving = True
-        for job in self.senders.withdraw():
-            self.done.append(Result(job, timezone.now(), None))
-            self.withdrew = True
+        withdrawn = self.senders.withdraw()
+        self._hand_back(withdrawn)
+        self.withdrew = bool(withdrawn)
         if self.lease is not None:
             more = work(within=LINGER_SECONDS)
             self.lease.give_back()

@@ -45,7 +45,7 @@ WHERE head.webhook_id = {webhook}
 """
 # Among all tests first, or SQLite would look for one among all that is due.
 _TEST = """
-SELECT test.id FROM (
+SELECT {columns} FROM (
     SELECT t.id, t.next_at FROM webhooks_delivery t
     WHERE t.webhook_id = {webhook} AND t.state = 'pending' AND t.is_test
     ORDER BY t.id LIMIT 100
@@ -64,9 +64,9 @@ def head(webhook: str, columns: str) -> str:
     return _HEAD.format(webhook=webhook, columns=columns)
 
 
-def test(webhook: str, then: str) -> str:
+def due_test(webhook: str, then: str, columns: str = "test.id") -> str:
     """SQL for a test that is due."""
-    return _TEST.format(webhook=webhook, then=then)
+    return _TEST.format(webhook=webhook, then=then, columns=columns)
 
 
 def under_way(webhook: str) -> str:
@@ -136,7 +136,7 @@ def of(webhooks: Collection[int]) -> dict[int, Pace]:
     asked = _PACES.format(
         now=now,
         under_way=under_way("w.id"),
-        test=test("w.id", now),
+        test=due_test("w.id", now),
         among=dialect.among("w.id"),
     )
     rows = dialect.fetch(asked, dialect.keys(webhooks))

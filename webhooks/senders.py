@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from queue import Empty, SimpleQueue
 from time import monotonic, time
 
@@ -63,6 +63,16 @@ class Senders:
             del self.flying[id(result.job)]
         while self._later and self._later[0][0] <= monotonic():
             self._give(heappop(self._later)[-1])
+        return found
+
+    def call_back(self, webhook_pk: int) -> list[Job]:
+        """What waits for its slot at a receiver that wants no more just now."""
+        found = [job for *_slot, job in self._later if job.webhook_pk == webhook_pk]
+        if found:
+            self._later = [one for one in self._later if one[-1] not in found]
+            heapify(self._later)
+        for job in found:
+            del self.flying[id(job)]
         return found
 
     def withdraw(self) -> list[Job]:

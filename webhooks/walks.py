@@ -53,7 +53,7 @@ def _at_once(
     walk = _WALK.format(webhook="picked.webhook", count="picked.count", now=now)
     walks = [_EACH.format(given=", %s::int[]", more=", count", walk=walk)]
     parameters: list[Any] = [list(counts), list(counts.values())]
-    first, test = _first("picked.webhook"), pace.test("picked.webhook", now)
+    first, test = _first("picked.webhook"), pace.due_test("picked.webhook", now)
     for walk, webhooks in ((first, heads), (test, tests)):
         if webhooks:
             walks.append(_EACH.format(given="", more="", walk=walk))
@@ -70,6 +70,6 @@ def _one_by_one(
     # The key of the first stands twice in it.
     walks += [_first("%s")] * len(heads)
     parameters += [pk for pk in heads for _ in range(2)]
-    walks += [pace.test("%s", now)] * len(tests)
+    walks += [pace.due_test("%s", now)] * len(tests)
     found = " UNION ALL ".join(f"SELECT id FROM ({walk})" for walk in walks)  # noqa: S608
     return f"IN ({found})", [*parameters, *tests]

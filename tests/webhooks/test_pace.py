@@ -198,6 +198,17 @@ def test_it_may_be_switched_on_while_several_are_under_way(webhook, publish):
     assert claim(uuid4(), rooms).count == 1
 
 
+def test_a_test_alone_is_due_as_any_other(webhook, publish):
+    hook = webhook(NOWHERE, ordered=True)
+    publish()
+    Delivery.objects.update(next_at=in_seconds(300))
+    assert oldest_due() is None
+    due = outbox.test(hook, "webhook.test").next_at
+    assert oldest_due() == due
+    Delivery.objects.filter(is_test=False).delete()
+    assert oldest_due() == due
+
+
 def test_who_waits_for_another_is_not_overdue(webhook, publish):
     webhook(NOWHERE, ordered=True)
     publish(2)
@@ -461,6 +472,23 @@ def test_a_claim_that_took_long_still_sends_its_first():
     assert jobs[0].not_after == 105.2
     assert jobs[1].not_after < 105
     assert jobs[3].not_after == inf
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"), [((410, {}, b""), "off"), ((429, {}, b""), "active")]
+)
+def test_who_wants_no_more_is_sent_no_more(webhook, publish, answer, state):
+    well = (204, {}, b"")
+    with receiving(well, well, well, answer, well) as receiver:
+        hook = webhook(receiver.url, rate_limit=10)
+        publish(8)
+        run()
+        assert len(receiver.requests) == 4
+    hook.refresh_from_db()
+    assert hook.state == state
+    left = {"off": {"exhausted": 1, "held": 4}, "active": {"pending": 5}}
+    assert states() == {"succeeded": 3, **left[state]}
+    assert Attempt.objects.count() == 4
 
 
 def test_what_waits_for_its_slot_is_handed_back_unsent(webhook, publish):
