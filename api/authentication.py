@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from api.models.key import ApiKey, digest
+from api.models.key import ApiKey
 
 _TOUCH_AFTER = timedelta(minutes=1)
 _PARTS = 2
@@ -24,7 +24,7 @@ class BearerKey(BaseAuthentication):
         if len(parts) != _PARTS or parts[0].lower() != b"bearer":
             raise AuthenticationFailed("Send the header Authorization: Bearer mb_….")
         plain = parts[1].decode("ascii", "replace")
-        key = ApiKey.objects.usable().filter(digest=digest(plain)).first()
+        key = ApiKey.objects.asking(plain)
         if key is None:
             raise AuthenticationFailed("This key is unknown, revoked or expired.")
         _touch(key)

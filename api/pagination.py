@@ -5,6 +5,7 @@ import binascii
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -34,21 +35,26 @@ class Place:
 
 def page(
     place: Place,
-    rows: QuerySet[Any, R],
+    rows: QuerySet[Any],
     column: str,
     limit: int,
     render: Callable[[R], JSON],
     *,
+    fetch: Callable[[Any], list[R]] = list,
     oldest_first: bool = False,
 ) -> JSON:
-    """Newest first by `column`; `next` and `previous` are absolute URLs or null."""
+    """Newest first by `column`; `next` and `previous` are absolute URLs or null.
+
+    `fetch` makes a list of them, in whatever order.
+    """
     backwards, position = _read(place.query.get("cursor"))
     ascending = backwards != oldest_first
     if position is not None:
         beyond = "gt" if ascending else "lt"
         rows = rows.filter(**{f"{column}__{beyond}": position})
     ordered = rows.order_by(column if ascending else f"-{column}")
-    found = list(ordered[: limit + 1])
+    found = fetch(ordered[: limit + 1])
+    found.sort(key=attrgetter(column), reverse=not ascending)
     more = len(found) > limit
     found = found[:limit]
     if backwards:

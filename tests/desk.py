@@ -50,16 +50,22 @@ class Desk:
         self.count = 0
 
     def arrive(self, raw):
-        self.count += 1
-        token = uuid4()
-        name = f"{self.mailbox.pk}-{self.count}"
-        copy = ledger.Arrived(Copy(name, len(raw), ""), name, raw)
-        records = ledger.enter(self.source, "", [copy], token=token, silent=False)
-        house = House.of(self.mailbox)
-        store(
-            self.mailbox, [Incoming(records[0], parse(raw))], house=house, token=token
-        )
-        return Message.objects.latest("pk")
+        return self.arrive_all([raw])[0]
+
+    def arrive_all(self, mails):
+        """As one batch: in a fraction of the time that each by itself takes."""
+        token, mails, arrived = uuid4(), list(mails), []
+        for raw in mails:
+            self.count += 1
+            name = f"{self.mailbox.pk}-{self.count}"
+            arrived.append(ledger.Arrived(Copy(name, len(raw), ""), name, raw))
+        records = ledger.enter(self.source, "", arrived, token=token, silent=False)
+        batch = [
+            Incoming(record, parse(raw))
+            for record, raw in zip(records, mails, strict=True)
+        ]
+        store(self.mailbox, batch, house=House.of(self.mailbox), token=token)
+        return list(Message.objects.order_by("-pk")[: len(mails)])[::-1]
 
 
 def letter(

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from threads import lifecycle
 from threads.actors import Actor
+from threads.addressees import chosen, refuse_what_is_no_address
 from threads.errors import RefusedError
 from threads.events import thread_event
 from threads.house import House
@@ -35,6 +35,7 @@ from threads.mail.limits import clean_line, clean_text
 from threads.mail.markup import sanitised
 from threads.mail.parse import parse
 from threads.mail.parsed import Address
+from threads.mailserver import SEND_DUE, server_of
 from threads.models import (
     Attachment,
     Customer,
@@ -47,14 +48,10 @@ from threads.models import (
     User,
 )
 from threads.place import Place
-from threads.recipients import Recipients, answered_message, reply_recipients
+from threads.recipients import answered_message
 from webhooks import bell, faults
 from webhooks.outbox import publish
 
-SEND_DUE = "threads.tasks.send_due"
-RECIPIENT_LIMIT = 50
-# TLS from the first byte (RFC 8314).
-_TLS_PORT = 465
 ATTACHMENT_LIMIT = 20
 # In base64 a third more: many servers take no mail over 25 MB.
 ATTACHMENT_BYTES = 17_000_000
@@ -110,7 +107,7 @@ def begin(mailbox: Mailbox, subject: str, wanted: Reply, *, actor: Actor) -> Thr
 
     The customer is who stands first in To. Raises `RefusedError` as `reply` does.
     """
-    _refuse_what_is_no_address(wanted)
+    refuse_what_is_no_address(wanted)
     with transaction.atomic():
         thread = _new_thread(mailbox, clean_line(subject, 998), wanted)
         stored_only = _refuse_what_cannot_be_sent(thread)
@@ -125,19 +122,6 @@ def begin(mailbox: Mailbox, subject: str, wanted: Reply, *, actor: Actor) -> Thr
     if stored_only:
         _write_to_outbox(message)
     return thread
-
-
-def strangers(mailbox: Mailbox, wanted: Reply) -> list[str]:
-    """The named recipients who are no customers of the domain yet.
-
-    Raises `RefusedError` with invalid_recipient.
-    """
-    _refuse_what_is_no_address(wanted)
-    named = {normalise(one): one for one in (*wanted.to, *wanted.cc, *wanted.bcc)}
-    known = Customer.objects.filter(domain=mailbox.domain, address__in=named)
-    for address in known.values_list("address", flat=True):
-        named.pop(address)
-    return list(named.values())
 
 
 def _new_thread(mailbox: Mailbox, subject: str, wanted: Reply) -> Thread:
@@ -184,50 +168,10 @@ def preview(thread_pk: int, wanted: Reply, *, actor: Actor) -> bytes:
     return frozen
 
 
-def outsiders(thread: Thread, wanted: Reply) -> list[str]:
-    """The named recipients who are not participants of the thread.
-
-    Raises `RefusedError` with invalid_recipient.
-    """
-    _refuse_what_is_no_address(wanted)
-    known = {normalise(person["address"]) for person in thread.participants}
-    named = [*wanted.to, *wanted.cc, *wanted.bcc]
-    return [address for address in named if normalise(address) not in known]
-
-
-def smtp_settings(message_or_thread: Message | Thread) -> dict[str, Any]:
-    """The mailbox's own server, else the installation's; empty when there is none."""
-    return smtp_settings_of(message_or_thread.mailbox)
-
-
-def smtp_settings_of(mailbox: Mailbox) -> dict[str, Any]:
-    """Its own server, else the installation's; empty when there is none.
-
-    In clear only where `tls` says "none": without a word it is STARTTLS, or no mail.
-    """
-    own: dict[str, Any] = mailbox.smtp or {}
-    if own.get("host"):
-        implicit = "ssl" if own.get("port") == _TLS_PORT else "starttls"
-        return {**own, "tls": own.get("tls") or implicit}
-    if not settings.EMAIL_HOST:
-        return {}
-    return {
-        "host": settings.EMAIL_HOST,
-        "port": settings.EMAIL_PORT,
-        "username": settings.EMAIL_HOST_USER,
-        "password": settings.EMAIL_HOST_PASSWORD,
-        "tls": "ssl"
-        if settings.EMAIL_USE_SSL
-        else "starttls"
-        if settings.EMAIL_USE_TLS
-        else "none",
-    }
-
-
 def _refuse_what_cannot_be_sent(thread: Thread) -> bool:
     """True when the mail will only be written to a file (the try-out)."""
     _refuse_spam(thread)
-    if smtp_settings(thread):
+    if server_of(thread.mailbox):
         return False
     if settings.DEBUG:
         return True
@@ -270,7 +214,7 @@ def _accept(
     refuse_too_much(len(wanted.attachments), _size(wanted.attachments))
     house = House.of(thread.mailbox)
     answered = answered_message(thread)
-    recipients = _recipients(thread, wanted, answered, house)
+    recipients = chosen(thread, wanted, answered, house)
     parent = (
         answered
         or Message.objects.kept()
@@ -437,55 +381,6 @@ def _keep_attachments(message: Message, frozen: bytes) -> None:
             sha256=found.sha256,
         )
         for found in parse(frozen).attachments
-    )
-
-
-def _recipients(
-    thread: Thread, wanted: Reply, answered: Message | None, house: House
-) -> Recipients:
-    _refuse_what_is_no_address(wanted)
-    found = reply_recipients(thread, answered, house, everybody=wanted.reply_all)
-    to = tuple(Address(normalise(a)) for a in wanted.to) or found.to
-    cc = tuple(Address(normalise(a)) for a in wanted.cc) or found.cc
-    if not to:
-        raise RefusedError(
-            "no_recipient",
-            _("Nobody in this thread can be answered."),
-            fix=_('Name the recipients: "to": ["klant@bedrijf.nl"].'),
-            field="to",
-        )
-    for person in (*to, *cc):
-        _refuse_unwritable(person.address, "to")
-    if len(to) + len(cc) + len(wanted.bcc) > RECIPIENT_LIMIT:
-        raise RefusedError(
-            "too_many_recipients",
-            _("A reply goes to at most %d people.") % RECIPIENT_LIMIT,
-            fix=_("Send several replies."),
-            field="to",
-        )
-    return Recipients(to, cc)
-
-
-def _refuse_what_is_no_address(wanted: Reply) -> None:
-    for name in ("to", "cc", "bcc"):
-        for address in getattr(wanted, name):
-            _refuse_unwritable(address, name)
-
-
-def _refuse_unwritable(address: str, field: str) -> None:
-    plain = normalise(address)
-    if plain and plain.isascii():
-        return
-    raise RefusedError(
-        "invalid_recipient",
-        (
-            _("%r has letters before the @ that few mail servers accept.")
-            if plain
-            else _("%r is not an e-mail address.")
-        )
-        % address,
-        fix=_("Write each as name@example.com."),
-        field=field,
     )
 
 

@@ -22,7 +22,7 @@ from time import monotonic
 from types import TracebackType
 from typing import IO, Self
 
-from threads.mail import child, wire
+from threads.mail import wire
 from threads.mail.limits import clean_text
 from threads.mail.parsed import ParsedMail
 from webhooks.wording import Sentence, SentenceError, after
@@ -282,12 +282,12 @@ class _Child:
             ) from error
         except OSError as error:
             raise self._died(self._cause(job)) from error
-        if kind in child.LAST.values():
+        if kind in wire.LAST.values():
             self.ended = True
-        if kind in {child.PARSED, child.LAST[child.PARSED]}:
+        if kind in {wire.PARSED, wire.LAST[wire.PARSED]}:
             return self._understood(data)
         reason = clean_text(data.decode("utf-8", "replace"), _LONGEST_REASON)
-        if kind in {child.TOO_BIG, child.LAST[child.TOO_BIG]}:
+        if kind in {wire.TOO_BIG, wire.LAST[wire.TOO_BIG]}:
             megabytes = self.limits.memory_bytes // 1024 // 1024
             cause = Sentence(
                 _("It needed more than %(megabytes)d MiB of memory."),
@@ -315,13 +315,13 @@ class _Child:
     def _asked(self, job: Job, raw: bytes) -> tuple[bytes, bytes]:
         ids = "\n".join(job.trusted).encode()
         self.link.settimeout(job.seconds)
-        self.link.sendall(child.REQUEST.pack(job.cpu_seconds, len(ids), len(raw)) + ids)
+        self.link.sendall(wire.REQUEST.pack(job.cpu_seconds, len(ids), len(raw)) + ids)
         self.link.sendall(raw)
         return self._receive(job.begun + job.seconds)
 
     def _receive(self, deadline: float) -> tuple[bytes, bytes]:
         """Raises `OSError` when it hangs up, is late, or says too much."""
-        kind, size = child.ANSWER.unpack(self._read(child.ANSWER.size, deadline))
+        kind, size = wire.ANSWER.unpack(self._read(wire.ANSWER.size, deadline))
         if size > self.limits.answer_bytes:
             raise OSError(f"an answer of {size} bytes")
         return kind, bytes(self._read(size, deadline))

@@ -3,15 +3,12 @@
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
-from django.db.models import JSONField, OuterRef, Subquery
 
-from threads.models import Attachment, Message, Note, Tag, Thread, User
-from threads.models.thread import ThreadQuerySet
+from threads.models import Attachment, Message, Note, Thread, User
 
 JSON = dict[str, Any]
 
@@ -27,7 +24,9 @@ def timestamp(moment: datetime | None) -> str | None:
     """
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:  # as the database gives it; it is asked for often
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def etag(thread: Thread, messages: list[JSON] | None = None) -> str:
@@ -51,7 +50,7 @@ def user_json(user: User | None) -> JSON | None:
 def thread_json(thread: Thread, *, tags: Iterable[str] | None = None) -> JSON:
     """`thread` from `with_relations()`, or `tags` given: no statement."""
     mailbox, customer = thread.mailbox, thread.customer
-    return _thread_json(
+    return thread_like(
         thread,
         assignee=user_json(thread.assignee),
         team=thread.team.name if thread.team else None,
@@ -63,83 +62,11 @@ def thread_json(thread: Thread, *, tags: Iterable[str] | None = None) -> JSON:
     )
 
 
-@cache
-def thread_rows() -> ThreadQuerySet:
-    """What lists are made of: plain rows, tags and all, in one statement.
-
-    Kept, because naming 26 columns costs more than filtering what they are read from.
-    """
-    tags = Tag.objects.filter(threads=OuterRef("pk")).order_by().values("name")
-    threads = Thread.objects.annotate(tag_names=_Names(tags))
-    rows = threads.values_list(*_COLUMNS, "tag_names", named=True)
-    return cast("ThreadQuerySet", rows)
-
-
-def thread_row_json(row: Any) -> JSON:
-    """The same JSON, of a row from `thread_rows`."""
-    name = f"{row.assignee__first_name} {row.assignee__last_name}".strip()
-    email = row.assignee__email
-    return _thread_json(
-        row,
-        assignee={"email": email, "name": name or email} if email else None,
-        team=row.team__name,
-        tags=row.tag_names,
-        mailbox=(row.mailbox__address, row.mailbox__domain),
-        customer=(
-            row.customer__address or "",
-            row.customer__name or "",
-            row.customer__thread_count or 0,
-        ),
-    )
-
-
-class _Names(Subquery):
-    """The column `name` of a subquery, as one list."""
-
-    output_field = JSONField()
-    template = "(SELECT json_group_array(name) FROM (%(subquery)s) AS names)"
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
-        return self.as_sql(  # type: ignore[call-arg]
-            compiler,
-            connection,
-            template="(SELECT COALESCE(jsonb_agg(name), '[]')"
-            " FROM (%(subquery)s) AS names)",
-        )
-
-
 # Without a customer (a mail without sender) every value is empty, not absent.
 _NOBODY = ("", "", 0)
-_COLUMNS = (
-    "public_id",
-    "subject",
-    "status",
-    "priority",
-    "assignee__email",
-    "assignee__first_name",
-    "assignee__last_name",
-    "team__name",
-    "mailbox__address",
-    "mailbox__domain",
-    "customer__address",
-    "customer__name",
-    "customer__thread_count",
-    "customer_is_new",
-    "participants",
-    "message_count",
-    "sequence",
-    "last_message_id",
-    "last_message_at",
-    "created_at",
-    "updated_at",
-    "closed_at",
-    "snoozed_until",
-    "merged_ids",
-    "related",
-)
 
 
-def _thread_json(
+def thread_like(
     thread: Any,
     *,
     assignee: JSON | None,

@@ -24,9 +24,9 @@ from django.db.models.functions import Now
 from threads import lifecycle
 from threads.actors import SYSTEM
 from threads.events import message_event
+from threads.mailserver import SEND_DUE, server_of
 from threads.models import Message, Recipient, Thread
 from threads.networks import check_host
-from threads.outbound import SEND_DUE, smtp_settings
 from webhooks import bell, faults, stopping
 from webhooks.fields import UnreadableSecretError
 from webhooks.leases import in_seconds
@@ -180,7 +180,7 @@ class _UnreachableError(Exception):
 
 def _connected(message: Message) -> EmailBackend:
     try:
-        server = smtp_settings(message)
+        server = server_of(message.mailbox)
     except UnreadableSecretError as error:
         raise _UnreachableError(str(error)) from error
     if not server:

@@ -4,7 +4,7 @@ import os
 import socket
 
 from threads import lifecycle, smtp
-from threads.outbound import SEND_DUE
+from threads.mailserver import SEND_DUE
 from webhooks import bell
 from webhooks.leases import Lease
 

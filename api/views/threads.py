@@ -18,7 +18,7 @@ from api.pagination import Place, page
 from api.parameters import Parameters, moment
 from api.scopes import require
 from api.views.base import View, described
-from threads import erasing, exports, lifecycle, outbound
+from threads import addressees, erasing, exports, lifecycle, listing, outbound
 from threads.actors import Actor
 from threads.downloads import download
 from threads.mail.addresses import normalise
@@ -30,8 +30,6 @@ from threads.serializers import (
     etag,
     message_json,
     thread_json,
-    thread_row_json,
-    thread_rows,
 )
 
 JSON = dict[str, Any]
@@ -72,7 +70,7 @@ class Filtered(View):
     def _filtered(
         self, asked: Parameters, rows: ThreadQuerySet | None = None
     ) -> ThreadQuerySet:
-        threads = thread_rows() if rows is None else rows
+        threads = Thread.objects.all() if rows is None else rows
         threads = threads.within(self.key.domains).standing()
         statuses = asked.choices("status", [*Thread.Status.values, "all"])
         if not statuses:
@@ -142,7 +140,8 @@ class ThreadList(Filtered):
             threads,
             "last_message_id",
             asked.limit(),
-            thread_row_json,
+            listing.row_json,
+            fetch=listing.rows,
             oldest_first=asked.choice("order", ["asc", "desc"]) == "asc",
         )
         if asked.flag("count"):
@@ -159,7 +158,7 @@ class ThreadList(Filtered):
         mailbox = self._mailbox(values.pop("mailbox"))
         subject = values.pop("subject")
         wanted = _reply(values)
-        if outbound.strangers(mailbox, wanted):
+        if addressees.strangers(mailbox, wanted):
             require(self.key, "messages:send_any")
 
         def act() -> Response:
@@ -311,7 +310,7 @@ class ThreadReply(View):
         values = dict(asked.validated_data)
         dry_run = values.pop("dry_run", False)
         wanted = _reply(values)
-        if outbound.outsiders(thread, wanted):
+        if addressees.outsiders(thread, wanted):
             require(self.key, "messages:send_any")
         if dry_run:
             mime = outbound.preview(thread.pk, wanted, actor=actor(self.key))

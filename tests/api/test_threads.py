@@ -1,5 +1,6 @@
 """Threads over the API: what the contract promises of each route."""
 
+import json
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -34,6 +35,20 @@ def test_the_list_shows_threads_in_the_shape_of_the_contract(client, arrive):
     assert shown["created_at"].endswith("Z")
     assert shown["url"] == f"http://testserver/api/v1/threads/{thread.public_id}"
     assert shown["sequence"] == 2
+
+
+def test_a_list_shows_a_thread_as_its_own_page_does(client, arrive):
+    thread, plain = arrive(), arrive(sender="b@b.nl", text="x\n")
+    url = f"/api/v1/threads/{thread.public_id}"
+    changed = {"assignee": "anna@shop.nl", "tags": ["b", "a"], "status": "closed"}
+    User.objects.create_user("anna", "anna@shop.nl", "x", is_staff=True)
+    assert client.patch(url, changed, format="json").status_code == 200
+    listed = client.get("/api/v1/threads").json()["results"]
+    assert {row["id"] for row in listed} == {thread.public_id, plain.public_id}
+    for row in listed:
+        own = client.get(f"/api/v1/threads/{row['id']}").json()
+        # As text: for Python 1 is True.
+        assert json.dumps(row) == json.dumps({key: own[key] for key in row})
 
 
 def test_a_trailing_slash_answers_the_same(client, arrive):

@@ -16,6 +16,7 @@ from threads.actors import SYSTEM
 from threads.errors import RefusedError
 from threads.mail.compose import Enclosure
 from threads.mail.parts import attachment
+from threads.mailserver import server_of
 from threads.models import (
     Mailbox,
     Message,
@@ -24,7 +25,7 @@ from threads.models import (
     Reference,
     Thread,
 )
-from threads.outbound import Reply, reply, smtp_settings_of
+from threads.outbound import Reply, reply
 from webhooks.leases import in_seconds
 from webhooks.models import Event, EventBody
 
@@ -812,7 +813,7 @@ def test_a_server_without_a_word_on_tls_gets_no_mail_in_clear(thread):
         mailbox = Mailbox.objects.get()
         server = {k: v for k, v in mailbox.smtp.items() if k != "tls"}
         Mailbox.objects.update(smtp=server)
-        assert smtp_settings_of(Mailbox.objects.get())["tls"] == "starttls"
+        assert server_of(Mailbox.objects.get())["tls"] == "starttls"
         message = answer(thread())
         smtp.send_due()
         assert sink.mails == []
@@ -821,4 +822,4 @@ def test_a_server_without_a_word_on_tls_gets_no_mail_in_clear(thread):
         assert "STARTTLS" in message.error_detail
     # What is wrapped in TLS from the first byte needs no STARTTLS.
     wrapped = Mailbox(smtp={"host": "smtp.shop.nl", "port": 465})
-    assert smtp_settings_of(wrapped)["tls"] == "ssl"
+    assert server_of(wrapped)["tls"] == "ssl"

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -54,22 +56,23 @@ def desk_full(desk, settings):
         {"url": "http://127.0.0.1:9999/", "events": ["message.received"]}
     )
     first = desk.arrive(letter(QUESTION, files=[("a.pdf", "application/pdf", b"x")]))
-    for number in range(60):
-        desk.arrive(
+    for ten in range(6):
+        desk.arrive_all(
             letter(
-                f"{number}\n",
-                message_id=f"<r{number}@x>",
+                f"{ten}{number}\n",
+                message_id=f"<r{ten}{number}@x>",
                 in_reply_to="<1@bedrijf.nl>",
                 files=[("b.pdf", "application/pdf", b"x")],
             )
+            for number in range(10)
         )
-        if number % 10 == 0:
-            outbound.reply(first.thread_id, outbound.Reply(body="Dank."), actor=SYSTEM)
-            Note.objects.create(mailbox=desk.mailbox, thread=first.thread, body="x")
-    for number in range(55):
-        message = desk.arrive(
-            letter(sender=f"K{number} <k{number}@y.nl>", message_id=f"<o{number}@y>")
-        )
+        outbound.reply(first.thread_id, outbound.Reply(body="Dank."), actor=SYSTEM)
+        Note.objects.create(mailbox=desk.mailbox, thread=first.thread, body="x")
+    others = desk.arrive_all(
+        letter(sender=f"K{number} <k{number}@y.nl>", message_id=f"<o{number}@y>")
+        for number in range(55)
+    )
+    for number, message in enumerate(others):
         tag, _ = Tag.objects.get_or_create(name=f"tag {number % 7}")
         message.thread.tags.add(tag)
     return first.thread
@@ -124,6 +127,26 @@ def test_a_count_that_stopped_says_more_than(client, admin_user, desk, monkeypat
     client.force_login(admin_user)
     url = reverse("admin:threads_thread_changelist")
     assert "meer dan 2 resultaten" in client.get(url).content.decode()
+
+
+@pytest.mark.parametrize("term", ["vraag", "is er niet"])
+def test_a_search_reads_the_table_once_for_its_count_and_its_page(
+    client, admin_user, desk_full, term
+):
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_changelist")
+    subject = Thread.objects.filter(subject__icontains=term)
+    with CaptureQueriesContext(connection) as statements:
+        rows = client.get(url, {"q": term}).context["cl"].result_list
+    sought = [s for s in statements if f"%{term}%" in s["sql"].lower()]
+    # The customers; the threads' keys; and the rows of this page, by key.
+    assert len([s for s in sought if "LIMIT 1000" in s["sql"]]) == 1
+    assert len(sought) <= 3
+    assert [row.pk for row in rows] == list(
+        subject.order_by("-last_message_id").values_list("pk", flat=True)[:40]
+    )
+    rest = client.get(url, {"q": term, "p": 2}).context["cl"].result_list
+    assert len(rows) + len(rest) >= subject.count()
 
 
 def test_our_groups_are_named_for_people_and_keep_their_name(client, admin_user):

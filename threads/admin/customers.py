@@ -42,7 +42,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         if not term:
             return queryset, False
         return queryset.filter(
-            Q(address__icontains=term) | Q(name__icontains=term)
+            Q(address__contains=term.lower()) | Q(name__icontains=term)
         ), False
 
     def change_view(

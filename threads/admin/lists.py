@@ -33,6 +33,11 @@ class NewestFirst(ChangeList):  # type: ignore[misc]
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         return [self.column]
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.multi_page:
+            self.result_list = self.paginator.page(1).object_list
+
     def url_for_result(self, result: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return reverse(name, args=[quote(getattr(result, "public_id", result.pk))])
@@ -78,7 +83,7 @@ def search(threads: QuerySet[Thread], term: str) -> QuerySet[Thread]:
     by_id = Q(public_id=term)
     if "@" not in term:
         known = Customer.objects.filter(
-            Q(name__icontains=term) | Q(address__icontains=term)
+            Q(name__icontains=term) | Q(address__contains=term.lower())
         )
         return threads.filter(by_id | Q(subject__icontains=term) | _of(known))
     named = Message.objects.filter(
@@ -88,7 +93,7 @@ def search(threads: QuerySet[Thread], term: str) -> QuerySet[Thread]:
     )
     if pks := list(named.values_list("thread", flat=True)[:MOST_COUNTED]):
         return threads.filter(pk__in=pks)
-    return threads.filter(_of(Customer.objects.filter(address__icontains=term)))
+    return threads.filter(_of(Customer.objects.filter(address__contains=term.lower())))
 
 
 def _of(customers: QuerySet[Customer]) -> Q:

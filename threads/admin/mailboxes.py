@@ -18,8 +18,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from threads.mailserver import server_of
 from threads.models import Alias, IngestRecord, Mailbox, Source
-from threads.outbound import smtp_settings_of
 from threads.probes import Finding, try_smtp, try_source
 from threads.sources import oauth
 from threads.sources.base import SourceError
@@ -211,7 +211,7 @@ class MailboxAdmin(Buttons, ModelAdmin):  # type: ignore[misc]
 
     def test_smtp(self, request: HttpRequest, mailbox: Mailbox) -> None:
         try:
-            server = smtp_settings_of(mailbox)
+            server = server_of(mailbox)
         except UnreadableSecretError as error:
             messages.error(request, str(error))
             return

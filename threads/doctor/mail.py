@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from threads.doctor.finding import Finding, error, ok, warning
+from threads.mailserver import server_of
 from threads.models import IngestRecord, Mailbox, Source
-from threads.outbound import smtp_settings_of
 from threads.probes import try_smtp, try_source
 from threads.sources.maildir import shown
 
@@ -37,7 +37,7 @@ def servers() -> Iterator[Finding]:
     asked: dict[str, list[Mailbox]] = {}
     known = {}
     for mailbox in Mailbox.objects.order_by("address"):
-        server = smtp_settings_of(mailbox)
+        server = server_of(mailbox)
         if not server:
             yield warning(
                 about,

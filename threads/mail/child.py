@@ -10,7 +10,6 @@ import math
 import resource
 import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,15 +18,16 @@ from typing import BinaryIO
 
 from threads.lifeline import die_with
 from threads.mail.parse import parse
-from threads.mail.wire import packed
-
-# Asked: seconds of CPU, length of the trusted ids (one a line), length of the mail.
-REQUEST = struct.Struct("!III")
-# Answered: what it is, and its length.
-ANSWER = struct.Struct("!cI")
-READY, PARSED, RAISED, TOO_BIG = b"r", b"p", b"x", b"m"
-# The last answer of one that has grown: it ends after it.
-LAST = {PARSED: b"P", RAISED: b"X", TOO_BIG: b"M"}
+from threads.mail.wire import (
+    ANSWER,
+    LAST,
+    PARSED,
+    RAISED,
+    READY,
+    REQUEST,
+    TOO_BIG,
+    packed,
+)
 
 _LONGEST_REASON = 20_000
 # Memory that one mail took and the allocator keeps; a fresh process is cheaper.

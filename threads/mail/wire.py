@@ -1,15 +1,24 @@
-"""A `ParsedMail` as bytes between two processes: plain JSON, and read strictly.
+"""What is said between a parser and who asks it; a `ParsedMail` as plain JSON.
 
 The sender has read hostile bytes and may be anybody's by now. So nothing that could
 run code is accepted, and a value of another type than the field's is an error.
 """
 
 import json
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from threads.mail.parsed import Address, ParsedAttachment, ParsedMail
+
+# Asked: seconds of CPU, length of the trusted ids (one a line), length of the mail.
+REQUEST = struct.Struct("!III")
+# Answered: what it is, and its length.
+ANSWER = struct.Struct("!cI")
+READY, PARSED, RAISED, TOO_BIG = b"r", b"p", b"x", b"m"
+# The last answer of one that has grown: it ends after it.
+LAST = {PARSED: b"P", RAISED: b"X", TOO_BIG: b"M"}
 
 _SPANS = {"reply", "quoted", "signature"}
 _BOUNCE = {"message_id", "recipients", "recipient", "action", "status"}

@@ -3,8 +3,6 @@
 import json
 from dataclasses import dataclass
 
-import requests
-
 from threads.sources.base import LoginRefusedError, OutageError
 from webhooks.wording import marked as _
 
@@ -52,6 +50,8 @@ def renew(
     scope: str,
 ) -> Token:
     """Raises `LoginRefusedError` when the grant is gone, else `OutageError`."""
+    import requests  # noqa: PLC0415 -- megabytes for the few sources that need it
+
     form = {
         "grant_type": "refresh_token",
         "client_id": client_id,

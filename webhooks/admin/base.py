@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase, HttpResponseRedirect
@@ -29,17 +29,36 @@ MOST_COUNTED = 1_000
 
 
 class CappedPaginator(_Paginator):
+    """One search tells how many there are, and which stand on a page.
+
+    A list's filter may read a whole table; it is not asked for the count and for each
+    page again.
+    """
+
+    @cached_property
+    def keys(self) -> list[Any]:
+        rows: Any = self.object_list
+        return list(rows.values_list("pk", flat=True)[:MOST_COUNTED])
+
     @cached_property
     def count(self) -> int:
         rows = self.object_list
         if isinstance(rows, models.QuerySet):
-            return rows.order_by()[:MOST_COUNTED].count()
+            return len(self.keys)
         return min(len(rows), MOST_COUNTED)
 
     @property
     def capped(self) -> bool:
         """There may be more than it counted."""
         return self.count == MOST_COUNTED
+
+    def page(self, number: int | str) -> Page[Any]:
+        if not isinstance(self.object_list, models.QuerySet):
+            return super().page(number)
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        shown = self.keys[first : first + self.per_page]
+        return Page(self.object_list.filter(pk__in=shown), number, self)
 
 
 def column(

@@ -15,15 +15,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from threads import ledger, outages, watch
 from threads.arrival import LostClaimError
 from threads.doors import open_door, source_for, start_of
 from threads.ingest import Options, take_in
 from threads.mail.addresses import normalise
-from threads.management import places
+from threads.management import places, progress
 from threads.management.arguments import since
 from threads.models import IngestRecord, Mailbox, Source
 from threads.parsers import NoParserError, Parsers
@@ -38,7 +36,6 @@ from webhooks.management.base import OperatorCommand
 BUSY_SECONDS = 5.0
 # So long a watcher begins lone tries of what ended its parser; then others have a turn.
 LONE_SECONDS = 10.0
-SHOW_PROGRESS_AFTER = 2.0
 
 
 class Command(OperatorCommand):
@@ -290,32 +287,9 @@ class Command(OperatorCommand):
     # --- What is said -----------------------------------------------------------
 
     @contextmanager
-    def _progress(self, source: Source) -> Iterator[Any]:
-        """A live line on a terminal once it takes over two seconds; else nothing."""
-        console = Console(stderr=True)
-        if self.json or not console.is_terminal:
-            yield lambda _tally: None
-            return
-        started = monotonic()
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            TextColumn("{task.completed:.0f}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        task = bar.add_task(str(source), total=None)
-
-        def show(tally: Tally) -> None:
-            if monotonic() - started > SHOW_PROGRESS_AFTER:
-                bar.start()
-            bar.update(task, completed=tally.stored + tally.duplicates)
-
-        try:
-            yield show
-        finally:
-            bar.stop()
+    def _progress(self, source: Source) -> Iterator[Callable[[Tally], None]]:
+        with progress.shown(str(source), silent=self.json) as show:
+            yield lambda tally: show(tally.stored + tally.duplicates)
 
     def _report(self, source: Source, tally: Tally, *, check: bool = False) -> None:
         if self.json:

@@ -7,13 +7,11 @@ import threading
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from datetime import datetime
-from time import monotonic
 from typing import Any
 
 from django.utils.translation import gettext as _
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from threads.management import progress
 from threads.management.arguments import printable, since
 from threads.parsers import Parsers
 from threads.rereading import Difference, Options, Tally, reread
@@ -27,7 +25,6 @@ _LONGEST_TEXT = 20_000
 _MOST_LINES = 400
 _SHOWN_LINES = 30
 _LONGEST_LINE = 160
-_SHOW_PROGRESS_AFTER = 2.0
 
 
 class Command(OperatorCommand):
@@ -59,24 +56,19 @@ class Command(OperatorCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_args: stop.set())
-        self.started = monotonic()
-        self.bar = _bar()
-        self.task = self.bar.add_task(_("Reading again"), total=None)
-        try:
-            with Parsers() as parsers:
-                tally = reread(
-                    parsers,
-                    Options(
-                        dry_run=self.dry_run,
-                        since=since(options["since"]),
-                        again=options["again"],
-                        stopped=stop.is_set,
-                        found=self._found,
-                        progress=self._progress,
-                    ),
-                )
-        finally:
-            self.bar.stop()
+        working = progress.shown(_("Reading again"), silent=self.json)
+        with working as show, Parsers() as parsers:
+            tally = reread(
+                parsers,
+                Options(
+                    dry_run=self.dry_run,
+                    since=since(options["since"]),
+                    again=options["again"],
+                    stopped=stop.is_set,
+                    found=self._found,
+                    progress=lambda tally: show(tally.read),
+                ),
+            )
         self._report(tally)
         if tally.failed:
             raise SystemExit(1)
@@ -87,13 +79,6 @@ class Command(OperatorCommand):
         elif self.dry_run:
             for line in _lines(difference):
                 self.stdout.write(printable(line))
-
-    def _progress(self, tally: Tally) -> None:
-        if self.json or not self.bar.console.is_terminal:
-            return
-        if monotonic() - self.started > _SHOW_PROGRESS_AFTER:
-            self.bar.start()
-        self.bar.update(self.task, completed=tally.read)
 
     def _report(self, tally: Tally) -> None:
         for name, reason in tally.failed:
@@ -106,17 +91,6 @@ class Command(OperatorCommand):
             parts.append(_("%d could not be read and stay as they are"))
             parts[-1] %= len(tally.failed)
         self.stdout.write(", ".join(parts))
-
-
-def _bar() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.completed:.0f}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 def _facts(difference: Difference) -> dict[str, Any]:
