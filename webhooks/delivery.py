@@ -127,7 +127,7 @@ class _Drain:
         self.done: list[Result] = []
         self.flushed_at = self.claimed_at = self.recovered_at = self.called_at = 0.0
         self.paced, self.paced_asked_at = False, 0.0
-        self.leaving = self.withdrew = False
+        self.leaving = self.to_ring = False
         # What this drain has learnt: who answers at once, and who takes his time.
         self.prompt: set[int] = set()
         self.slow: set[int] = set()
@@ -142,8 +142,8 @@ class _Drain:
                 pass
         finally:
             self.senders.end()
-        if self.withdrew and self.lease is not None:
-            # Only now is it there for whoever comes next.
+        if self.to_ring:
+            # What was handed back is only now there for whoever comes next.
             bell.ring()
         return self.drained
 
@@ -307,12 +307,12 @@ class _Drain:
         self.leaving = True
         withdrawn = self.senders.withdraw()
         self._hand_back(withdrawn)
-        self.withdrew = bool(withdrawn)
         if self.lease is not None:
             more = work(within=LINGER_SECONDS)
             self.lease.give_back()
             if more:
                 bell.ring()
+            self.to_ring = bool(withdrawn) and not more
 
 
 def _record(done: list[Result]) -> None:

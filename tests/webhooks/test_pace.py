@@ -15,6 +15,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
+from django_q.models import OrmQ
 
 from tests.processes import eventually, running, started
 from tests.receivers import receiving
@@ -25,7 +26,7 @@ from webhooks.claims import Rooms, claim, oldest_due, recover, work
 from webhooks.delivery import deliver_now, drain
 from webhooks.jobs import Targets, load
 from webhooks.leases import clock, in_seconds
-from webhooks.models import Attempt, Delivery, Webhook
+from webhooks.models import Attempt, Delivery, Event, Webhook
 from webhooks.pace import Slots
 from webhooks.rules import InvalidWebhookError, policy
 from webhooks.senders import Senders, send
@@ -219,6 +220,29 @@ def test_who_waits_for_another_is_not_overdue(webhook, publish):
     assert not work()
     # Whoever lingers stays for it.
     assert work(within=60)
+
+
+def test_events_of_many_writers_come_in_the_order_of_the_log(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url, ordered=True)
+        published = threading.Barrier(4)
+
+        def write():
+            try:
+                published.wait()
+                for _ in range(8):
+                    publish(2)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=write) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            run()
+        run()
+        assert heard(receiver) == ids(Event.objects.order_by("position"))
+        assert len(receiver.requests) == 64
 
 
 DRAINS = """
@@ -504,6 +528,20 @@ def test_what_waits_for_its_slot_is_handed_back_unsent(webhook, publish):
     assert senders.withdraw() == [job]
     assert senders.flying == {}
     senders.end()
+
+
+def test_what_waited_for_its_slot_goes_on_with_the_next_drain(webhook, publish):
+    with receiving() as receiver:
+        webhook(receiver.url, rate_limit=1)
+        publish(2)
+        OrmQ.objects.all().delete()
+        # The second is claimed half a second ahead, and is all that is left.
+        drain(budget_seconds=0.8, lease="test")
+        assert len(receiver.requests) == 1
+        assert states() == {"succeeded": 1, "pending": 1}
+        assert OrmQ.objects.count() == 1
+        run()
+        assert len(receiver.requests) == 2
 
 
 def test_a_limit_that_is_reached_is_no_worker_that_is_missing(webhook, publish):
