@@ -222,6 +222,40 @@ def test_who_waits_for_another_is_not_overdue(webhook, publish):
     assert work(within=60)
 
 
+def test_many_claimers_never_have_two_of_a_webhook(webhook, publish):
+    for number in range(3):
+        webhook(f"{NOWHERE}{number}", ordered=True)
+    publish(300)
+    end = monotonic() + 2
+    taken, twos = [], []
+
+    def work():
+        try:
+            while monotonic() < end:
+                token = uuid4()
+                taken.append(claim(token, ROOMS).count)
+                claimed = Delivery.objects.filter(state="claimed")
+                each = Counter(claimed.values_list("webhook", flat=True))
+                twos.extend(pk for pk, count in each.items() if count > 1)
+                claimed.filter(token=token).update(state="succeeded")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert twos == []
+    assert sum(taken) == states()["succeeded"] > 10
+    # None was passed over.
+    for hook in Webhook.objects.all():
+        done = Delivery.objects.filter(webhook=hook, state="succeeded")
+        waiting = Delivery.objects.filter(webhook=hook, state="pending")
+        last, first = done.latest("pk").pk, waiting.earliest("pk").pk
+        assert last < first
+
+
 def test_events_of_many_writers_come_in_the_order_of_the_log(webhook, publish):
     with receiving() as receiver:
         webhook(receiver.url, ordered=True)
@@ -327,7 +361,7 @@ class Metronome:
         last = monotonic()
         while not self.done.wait(0.01):
             now = monotonic()
-            if now - last > 0.1:
+            if now - last > 0.15:
                 self.stops.append((last, now))
             last = now
 
@@ -378,11 +412,12 @@ def test_two_machines_together_send_five_a_second(
     assert len(set(heard(receiver)[:40])) == 40
     judged = 0
     for begin in [times[0] + 0.1 * step for step in range(70)]:
-        if metronome.went(begin - 1, begin + 1):
+        if metronome.went(begin, begin + 1):
             judged += 1
             count = sum(begin <= at < begin + 1 for at in times)
             assert 4 <= count <= 6, (begin - times[0], [at - times[0] for at in times])
-    assert judged >= 10
+    assert judged >= 5
+    assert times[-1] - times[0] > 39 * 0.2 - 0.5
 
 
 def test_many_claimers_take_no_slot_twice(webhook, publish):
@@ -503,16 +538,16 @@ def test_a_claim_that_took_long_still_sends_its_first():
 )
 def test_who_wants_no_more_is_sent_no_more(webhook, publish, answer, state):
     well = (204, {}, b"")
-    with receiving(well, well, well, answer, well) as receiver:
-        hook = webhook(receiver.url, rate_limit=10)
-        publish(8)
+    with receiving(well, well, answer, well) as receiver:
+        hook = webhook(receiver.url, rate_limit=2)
+        publish(6)
         run()
-        assert len(receiver.requests) == 4
+        assert len(receiver.requests) == 3
     hook.refresh_from_db()
     assert hook.state == state
-    left = {"off": {"exhausted": 1, "held": 4}, "active": {"pending": 5}}
-    assert states() == {"succeeded": 3, **left[state]}
-    assert Attempt.objects.count() == 4
+    left = {"off": {"exhausted": 1, "held": 3}, "active": {"pending": 4}}
+    assert states() == {"succeeded": 2, **left[state]}
+    assert Attempt.objects.count() == 3
 
 
 def test_what_waits_for_its_slot_is_handed_back_unsent(webhook, publish):
