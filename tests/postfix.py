@@ -40,6 +40,7 @@ virtual_mailbox_domains = shop.nl
 virtual_mailbox_maps = static:x
 virtual_transport = {transport}
 lmtp_destination_recipient_limit = 50
+message_size_limit = 100000000
 mailbelly_destination_recipient_limit = 1
 minimal_backoff_time = 2s
 maximal_backoff_time = 2s

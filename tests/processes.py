@@ -52,11 +52,14 @@ def running(environment, log, *arguments, **settings):
 
 
 @contextmanager
-def started(environment, log, *arguments, **settings):
-    """`python …` in a session of its own; nothing of it is left afterwards."""
+def started(environment, log, *arguments, within=(), **settings):
+    """`python …` in a session of its own; nothing of it is left afterwards.
+
+    `within`: the words of a command that runs another.
+    """
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*within, sys.executable, *arguments],
             cwd=ROOT,
             env={**environment, **settings},
             stdout=file,

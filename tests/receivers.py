@@ -58,8 +58,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving(*answers, delay=0.0, tls=None):
-    """A receiver on loopback; `receiver.url` is its address. `tls`: an SSL context."""
+def receiving(*answers, delay=0.0, tls=None, host="127.0.0.1"):
+    """A receiver; `receiver.url` is its address. `tls`: an SSL context."""
     receiver = Receiver(*answers, delay=delay)
 
     class Handler(BaseHTTPRequestHandler):
@@ -71,8 +71,8 @@ def receiving(*answers, delay=0.0, tls=None):
         def log_message(self, *args):
             pass
 
-    server = _Server(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}/"
+    server = _Server((host, 0), Handler)
+    receiver.url = f"http://{host}:{server.server_port}/"
     if tls is not None:
         # Whoever connects and says nothing keeps his own thread waiting, not `accept`.
         server.socket = tls.wrap_socket(

@@ -568,3 +568,16 @@ def test_a_source_lists_what_was_left_there_and_says_what_to_do(site, mailbox):
     assert "big-0<" not in said
     assert "It vanished." in said
     assert "There are more" in said
+
+
+def test_what_lmtp_refused_is_listed_and_left_nowhere(site, mailbox):
+    User.objects.update(language="en")
+    source = Source.objects.create(mailbox=mailbox, kind="lmtp")
+    IngestRecord.objects.create(
+        source=source, ref="klant@x.nl 2026-11-26", size=40_000_000, state="oversize"
+    )
+    said = site.get(f"/admin/threads/source/{source.pk}/change/").content.decode()
+    assert "Refused as too large" in said
+    assert "Mails over 25.0\xa0MB are refused" in said
+    assert "klant@x.nl 2026-11-26" in said
+    assert "Left where they are" not in said

@@ -449,8 +449,7 @@ class _Pass:
         )
 
     def _oversize(self, copy: Copy) -> None:
-        """A row and an event; the mail itself stays where it is, unread."""
-        megabytes = copy.size / 1024 / 1024
+        """A row and an event; of the mail itself nothing is read."""
         self.tally.oversize += 1
         with transaction.atomic():
             record = IngestRecord.objects.create(
@@ -461,23 +460,34 @@ class _Pass:
                 state=IngestRecord.State.OVERSIZE,
                 silent=self.silent,
             )
-            publish(
-                [
-                    operator_event(
-                        "message.oversize",
-                        self.source.mailbox,
-                        cause=f"message.oversize:{record.public_id}",
-                        subject=f"A mail of {megabytes:.0f} MiB was left where it is",
-                        text=(
-                            f"{self.source}: {copy.ref} is larger than the limit of"
-                            f" {self.options.limit // 1024 // 1024} MiB. It was not"
-                            " read and stays in the source."
-                        ),
-                        silent=self.silent,
-                    )
-                ]
-            )
+            publish([self._too_large(record, copy)])
             faults.step("ingest.oversize")
+
+    def _too_large(self, record: IngestRecord, copy: Copy) -> NewEvent:
+        what = f"A mail of {copy.size / 1024 / 1024:.0f} MiB"
+        limit = f"larger than the limit of {self.options.limit // 1024 // 1024} MiB"
+        if self.source.kind == Source.Kind.LMTP:
+            sender = copy.place or "nobody (it is a bounce)"
+            subject = f"{what} was refused"
+            text = (
+                f"{self.source}: a mail from {sender} is {limit}. The mail server was"
+                " told so (552), and its sender hears of it from there. Nothing of it"
+                " is stored: ask for a smaller one, or for a link."
+            )
+        else:
+            subject = f"{what} was left where it is"
+            text = (
+                f"{self.source}: {copy.ref} is {limit}. It was not read and stays in"
+                " the source."
+            )
+        return operator_event(
+            "message.oversize",
+            self.source.mailbox,
+            cause=f"message.oversize:{record.public_id}",
+            subject=subject,
+            text=text,
+            silent=self.silent,
+        )
 
 
 def _content(record: IngestRecord) -> bytes:

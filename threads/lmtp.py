@@ -2,6 +2,9 @@
 
 250 is said after the commit and not before; whatever fails is 451, and the MTA keeps
 the mail and tries again. Two mailboxes of ours that share a mail have a copy each.
+
+A mail over the limit is 552, and its sender hears of it; so do the people who run us,
+once for each mailbox. When the MTA says how large it is, nothing of it is sent.
 """
 
 import asyncio
@@ -42,6 +45,7 @@ STORED = "250 2.0.0 Stored"
 LATER = "451 4.3.0 Not stored; try again later"
 STOPPING = "421 4.3.2 Shutting down"
 NOBODY = "550 5.1.1 No such mailbox here"
+TOO_LARGE = "552 5.3.4 The mail is larger than %d MiB"
 _TOO_MANY = "452 4.5.3 Too many recipients"
 _MOST_RECIPIENTS = 100
 
@@ -58,24 +62,58 @@ class Address:
         return self.path or f"{self.host}:{self.port}"
 
 
+class _Counted:
+    """Reads for aiosmtpd and counts; of what nobody wants any more no piece is kept."""
+
+    def __init__(self, reader: asyncio.StreamReader, limit: int) -> None:
+        self.reader = reader
+        self.limit = limit
+        self.size = 0
+
+    async def readuntil(self, end: bytes) -> bytes:
+        line = await self.reader.readuntil(end)
+        self.size += len(line)
+        return line
+
+    async def read(self, most: int) -> bytes:
+        """Of a line that is too long, which aiosmtpd would keep to its end."""
+        piece = await self.reader.read(most)
+        self.size += len(piece)
+        return b"" if self.size > self.limit else piece
+
+
 class _Server(LMTP):
     """What aiosmtpd leaves to be said for each recipient is said for each."""
 
     # A mail with long lines is a mail.
     line_length_limit = 1024 * 1024
-    _recipients = 0
+    _data: _Counted | None = None
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        """Whatever size it says: for whom it is, we hear later."""
+        limit, self.data_size_limit = self.data_size_limit, None
+        try:
+            await super().smtp_MAIL(arg)
+        finally:
+            self.data_size_limit = limit
 
     async def smtp_DATA(self, arg: str) -> None:
-        self._recipients = len(self.envelope.rcpt_tos) if self.envelope else 0
+        reader = self._reader
+        self._data = _Counted(reader, self.data_size_limit or 0)
+        self._reader = self._data  # type: ignore[assignment]  # all it is asked for
         try:
             await super().smtp_DATA(arg)
         finally:
-            self._recipients = 0
+            self._data, self._reader = None, reader
 
     async def push(self, status: Any) -> None:
         """What refuses the whole mail refuses it for each."""
-        if self._recipients > 1 and status.startswith(("500", "552")):
-            status = "\r\n".join([status] * self._recipients)
+        data, envelope = self._data, self.envelope
+        if data and envelope and status.startswith(("500", "552")):
+            answers = [status] * len(envelope.rcpt_tos)
+            if data.size > data.limit:
+                answers = await self.event_handler.refuse(envelope, data.size)
+            status = "\r\n".join(answers)
         await super().push(status)
 
 
@@ -144,7 +182,9 @@ class Listener:
         responses: list[str],
     ) -> list[str]:
         session.host_name = hostname
-        return [*responses[:-1], "250-PIPELINING", responses[-1]]
+        # Without the limit: a mail over it is refused by us, who tell people of it.
+        said = ["250-SIZE" if r.startswith("250-SIZE") else r for r in responses]
+        return [*said[:-1], "250-PIPELINING", said[-1]]
 
     async def handle_MAIL(
         self,
@@ -177,6 +217,10 @@ class Listener:
             return LATER
         if mailbox is None:
             return NOBODY
+        size = _declared(envelope)
+        if size > self.options.limit:
+            said: str = await self._in_thread(self._refuse, address, envelope, size)
+            return said
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 Ok"
@@ -198,6 +242,17 @@ class Listener:
         finally:
             self._note(-1)
         return "\r\n".join(answers)
+
+    async def refuse(self, envelope: Envelope, size: int) -> list[str]:
+        """A mail that turned out to be too large: an answer for each recipient."""
+        self._note(1)
+        try:
+            return [
+                await self._in_thread(self._refuse, recipient, envelope, size)
+                for recipient in envelope.rcpt_tos
+            ]
+        finally:
+            self._note(-1)
 
     async def handle_exception(self, error: Exception) -> str:
         log.error("A session failed", exc_info=error)
@@ -223,6 +278,20 @@ class Listener:
             return LATER
         return f"{STORED} as {record.public_id}"
 
+    def _refuse(self, recipient: str, envelope: Envelope, size: int) -> str:
+        """Once people can know of it, and not before."""
+        sender = (envelope.mail_from or "").strip("<>")
+        try:
+            mailbox = self.routes.mailbox_of(recipient)
+            if mailbox is None:
+                return NOBODY
+            source = source_for(mailbox, Source.Kind.LMTP)
+            receive(source, Handed.refused(sender, size), self.options)
+        except Exception:
+            log.exception("That a mail for %s is too large was not noted", recipient)
+            return LATER
+        return TOO_LARGE % (self.options.limit // 1024 // 1024)
+
 
 class _Routes:
     """Which mailbox takes an address; asked anew every few seconds."""
@@ -246,6 +315,12 @@ def _connected(work: Callable[..., Any], *arguments: Any) -> Any:
         return work(*arguments)
     finally:
         close_old_connections()
+
+
+def _declared(envelope: Envelope) -> int:
+    """The size that MAIL gave (RFC 1870); 0 when it gave none."""
+    sizes = (option.removeprefix("SIZE=") for option in envelope.mail_options)
+    return next((int(size) for size in sizes if size.isdecimal()), 0)
 
 
 def _envelope(sender: str, recipient: str) -> bytes:

@@ -25,19 +25,17 @@ def receive(source: Source, door: Handed, options: Options) -> IngestRecord:
 
     Raises `NoParserError`, and what the database raises when it is gone.
     """
-    # What was too large once has another row under a higher limit (`ledger.compare`).
-    refs = [door.ref, f"{door.ref}#{door.ref}"]
     for tries_left in reversed(range(_TRIES)):
-        record = _settled(source, refs)
+        record = _settled(source, door.refs)
         if record is not None and _final(record, door, options):
             return record
         try:
-            hand_over(source, door, refs, options)
+            hand_over(source, door, door.refs, options)
         except (IntegrityError, LostClaimError):
             # The same mail at the same moment: the other one has stored it, or will.
             if not tries_left:
                 raise
-    record = _record(source, refs)
+    record = _record(source, door.refs)
     if record is None or not _final(record, door, options):
         raise LostClaimError
     return record

@@ -98,9 +98,11 @@ class Policy:
 
     networks: tuple[IPNetwork, ...] = ()
     names: frozenset[str] = frozenset()
+    # Where we ourselves are served: host and port.
+    own: tuple[str, int] | None = None
 
     @classmethod
-    def of(cls, words: Iterable[str]) -> "Policy":
+    def of(cls, words: Iterable[str], public_url: str = "") -> "Policy":
         """From the setting's words: CIDRs, addresses and host names."""
         networks, names = [], set()
         for word in words:
@@ -108,7 +110,12 @@ class Policy:
                 networks.append(ip_network(word, strict=False))
             except ValueError:
                 names.add(word.lower().rstrip("."))
-        return cls(tuple(networks), frozenset(names))
+        own = urlsplit(public_url)
+        return cls(
+            tuple(networks),
+            frozenset(names),
+            (own.hostname, _port(own)) if own.hostname else None,
+        )
 
     def listed(self, address: IPAddress) -> bool:
         """Whether the operator named a network that holds this address."""
@@ -132,23 +139,31 @@ class Policy:
         parts = _split(url)
         host = (parts.hostname or "").rstrip(".")
         literal = _literal(host)
-        local = host == "localhost" or host.endswith(".localhost")
         # What the operator named may be told over plain http as well.
-        named = host.lower() in self.names or (
-            local and self.listed(IPv4Address("127.0.0.1"))
-        )
+        named = self._named(host)
         if literal is not None:
             self._check_literal(literal)
-            named = named or self.listed(literal)
-        elif (local or _looks_numeric(host)) and not named:
+        elif (_is_local(host) or _looks_numeric(host)) and not named:
             raise AddressRefusedError(
                 _("%(host)s is not a public host name."), host, host=host
             )
+        self.check_own(host, _port(parts))
         # A name may yet resolve into an allowed network; connecting will tell.
         open_question = literal is None and bool(self.networks)
         if parts.scheme != "https" and not (named or open_question):
             raise AddressRefusedError(_("A webhook's URL begins with https://."), host)
         return parts
+
+    def check_own(self, host: str, port: int) -> None:
+        """We are no receiver of ours: an event could be the cause of its like.
+
+        Other programs at our address have ports of their own, or are named by the
+        operator. Raises `AddressRefusedError`.
+        """
+        if (host.lower().rstrip("."), port) == self.own and not self._named(host):
+            raise AddressRefusedError(
+                _("%(host)s is the address of MailBelly itself."), host, host=host
+            )
 
     def check_address(self, scheme: str, address: IPAddress, host: str) -> None:
         """What a name points to. Raises `AddressRefusedError`.
@@ -168,6 +183,13 @@ class Policy:
             raise AddressRefusedError(
                 _("A public address is told over https only."), host
             )
+
+    def _named(self, host: str) -> bool:
+        """Whether the operator named this host, or the network it stands for."""
+        if host.lower().rstrip(".") in self.names:
+            return True
+        address = IPv4Address("127.0.0.1") if _is_local(host) else _literal(host)
+        return address is not None and self.listed(address)
 
     def _check_literal(self, address: IPAddress) -> None:
         if not self.allows(address):
@@ -211,6 +233,14 @@ def _split(url: str) -> SplitResult:
             _("Port %(port)d is neither 80, 443 nor above 1023."), port=port
         )
     return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_local(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def _literal(host: str) -> IPAddress | None:

@@ -57,7 +57,8 @@ CLAIM_SECONDS = 0.1
 CALL_SECONDS = 1
 RECOVER_SECONDS = 5
 PACED_SECONDS = 1
-# A drain stays for retries that are due within a minute.
+# A drain stays for retries that are due within a minute, and while others have any in
+# hand: it comes back within a minute should they die.
 LINGER_SECONDS = 60
 # How long results wait for a database that is out of reach.
 PATIENCE_SECONDS = 30
@@ -127,7 +128,7 @@ class _Drain:
         self.done: list[Result] = []
         self.flushed_at = self.claimed_at = self.recovered_at = self.called_at = 0.0
         self.paced, self.paced_asked_at = False, 0.0
-        self.leaving = self.to_ring = False
+        self.leaving = False
         # What this drain has learnt: who answers at once, and who takes his time.
         self.prompt: set[int] = set()
         self.slow: set[int] = set()
@@ -142,9 +143,6 @@ class _Drain:
                 pass
         finally:
             self.senders.end()
-        if self.to_ring:
-            # What was handed back is only now there for whoever comes next.
-            bell.ring()
         return self.drained
 
     def _step(self) -> bool:
@@ -298,6 +296,9 @@ class _Drain:
             return self._hold()
         if self.lease is None:
             return False
+        if _in_other_hands():
+            sleep(CLAIM_SECONDS)
+            return self._hold()
         # Whoever was sent away while we held the lease relies on this last look.
         self.lease.give_back()
         return work() and self._hold()
@@ -305,14 +306,21 @@ class _Drain:
     def _leave(self) -> None:
         """Claim no more, hand back what has not begun, and let the next one begin."""
         self.leaving = True
-        withdrawn = self.senders.withdraw()
-        self._hand_back(withdrawn)
+        self._hand_back(self.senders.withdraw())
         if self.lease is not None:
-            more = work(within=LINGER_SECONDS)
+            more = work(within=LINGER_SECONDS) or _in_other_hands()
             self.lease.give_back()
             if more:
                 bell.ring()
-            self.to_ring = bool(withdrawn) and not more
+
+
+def _in_other_hands() -> bool:
+    """Claimed, but not by who asks and has none: by somebody who may be dead.
+
+    Then it is due when his lease ends, and nobody rings for it.
+    """
+    claimed = "SELECT 1 FROM webhooks_delivery WHERE state = 'claimed' LIMIT 1"
+    return bool(dialect.fetch(claimed))
 
 
 def _record(done: list[Result]) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from webhooks import dialect, masking
+from webhooks import dialect, masking, signing
 from webhooks.fields import UnreadableSecretError, decrypt
 from webhooks.models import Delivery, Webhook
 from webhooks.models.webhook import meant_for
@@ -82,6 +82,8 @@ class Target:
     def confidential(self) -> list[str]:
         """What a receiver may echo and an attempt must not keep."""
         words = [*self.secrets, *masking.of_url(self.url)]
+        # Many a receiver knows them so.
+        words += [secret.removeprefix(signing.PREFIX) for secret in self.secrets]
         for value in self.headers.values():
             # Also what follows "Bearer".
             words += [value, *value.split()]

@@ -50,7 +50,7 @@ class InvalidWebhookError(ValueError):
 
 
 def policy() -> Policy:
-    return Policy.of(settings.WEBHOOK_ALLOWED_NETWORKS)
+    return Policy.of(settings.WEBHOOK_ALLOWED_NETWORKS, settings.PUBLIC_URL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import hmac
 from collections.abc import Iterable
 from hashlib import sha256
 
-_PREFIX = "whsec_"
+PREFIX = "whsec_"
 
 
 def key_bytes(secret: str) -> bytes:
     """The random bytes behind `whsec_` + base64. Raises `ValueError`."""
     try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error as error:
         raise ValueError("A webhook secret is whsec_ and base64.") from error
 

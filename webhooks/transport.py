@@ -77,6 +77,7 @@ class Transport:
                 # The proxy resolves names by its own rules; literals we can judge.
                 self.policy.check_url(url)
             place, target = _aim(url)
+            self.policy.check_own(place.host, place.port)
             head = self._head(place, target, len(body), headers, auth)
         except AddressRefusedError as error:
             outcome.error, outcome.detail = "address_refused", error.sentence

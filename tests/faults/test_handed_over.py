@@ -170,3 +170,28 @@ def test_lmtp_killed_at_any_step_stores_the_mail_once_in_each_mailbox(tmp_path):
         healthy()
     assert not path.exists()
     summary("lmtp", "steps", names, done)
+
+
+def test_lmtp_killed_while_it_refuses_a_large_mail_tells_of_it_once(tmp_path):
+    path, log = tmp_path / "lmtp", tmp_path / "steps"
+    large = mail(text="x" * 79 + "\n") * 400
+    prepare()
+    with listening(path, f"log:{log}") as listener:
+        assert delivered(listener, large) == [552, 552]
+    names = log.read_text().split()
+    assert names.count("ingest.oversize") == 2
+    whole = state()
+    for number, step in (done := chosen(names)):
+        prepare()
+        with (
+            listening(path, str(number)) as listener,
+            pytest.raises((smtplib.SMTPServerDisconnected, ConnectionError)),
+        ):
+            delivered(listener, large)
+        assert killed(listener.code), step
+        with listening(path) as listener:
+            for _ in range(2):
+                assert delivered(listener, large) == [552, 552], step
+        assert differences(whole, state()) == [], step
+        healthy()
+    summary("lmtp (too large)", "steps", names, done)

@@ -12,17 +12,21 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from tests.faults.harness import begun, forked, healthy
 from tests.mails import mail
-from tests.processes import ROOT, eventually, running
+from tests.processes import ROOT, command, eventually, running
+from tests.receivers import receiving
 from threads import sourcelease
 from threads.listening import BUSY_SECONDS
 from threads.models import IngestRecord, Message, Source
-from webhooks import faults
+from webhooks import faults, subscriptions
+from webhooks.claims import Rooms, claim
+from webhooks.delivery import drain
 from webhooks.leases import in_seconds
-from webhooks.models import Event
+from webhooks.models import Attempt, Delivery, Event
+from webhooks.outbox import NewEvent, publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -183,6 +187,64 @@ def test_a_clock_that_jumps_costs_no_mail_and_brings_none_twice(
             eventually(lambda n=number: Message.objects.count() == n + 1, 30)
             sleep(0.2)
     once(5)
+
+
+@needs_faketime
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite's clock is that of whoever asks"
+)
+def test_a_sender_whose_clock_is_off_takes_nothing_from_another(
+    environment, tmp_path, settings
+):
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+
+    def deliver_at(jump):
+        clock = tmp_path / jump
+        clock.write_text(jump)
+        there = {**environment, **faketime(clock)}
+        assert command(there, "deliver", "--once").returncode == 0
+
+    with receiving() as receiver:
+        subscriptions.create({"url": receiver.url, "events": ["thread.updated"]})
+        with transaction.atomic():
+            publish([NewEvent(type="thread.updated", cause="test")])
+        mine = uuid4()
+        assert claim(mine, Rooms(room=1, unknown=1, failing=1)) == 1
+        # To this one, my lease ended long ago.
+        deliver_at("+10m")
+        assert receiver.requests == []
+        assert Delivery.objects.get().token == mine
+        Delivery.objects.update(claimed_until=in_seconds(-1))
+        # To this one, it has not ended yet.
+        deliver_at("-10m")
+        assert len(receiver.requests) == 1
+    assert Delivery.objects.get().state == "succeeded"
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has its own disk")
+def test_what_was_sent_on_a_full_disk_is_written_down_when_there_is_room(
+    settings, caplog
+):
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    with receiving((200, {}, b"x" * 4096)) as receiver:
+        subscriptions.create({"url": receiver.url, "events": ["thread.updated"]})
+        with transaction.atomic():
+            publish(
+                [
+                    NewEvent(type="thread.updated", cause=str(number))
+                    for number in range(5)
+                ]
+            )
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
+            pages = cursor.execute("PRAGMA page_count").fetchone()[0]
+            # For this connection; whoever connects anew has room again.
+            cursor.execute(f"PRAGMA max_page_count = {pages}")
+        drain(budget_seconds=20)
+        assert "database or disk is full" in caplog.text
+        ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]
+    assert len(ids) == len(set(ids)) == Attempt.objects.count() == 5
+    assert not Delivery.objects.exclude(state="succeeded").exists()
 
 
 @pytest.mark.parametrize("kind", ["maildir", "imap"])

@@ -1,5 +1,6 @@
 """An MTA delivers by LMTP: 250 is said of what is stored, and of nothing else."""
 
+import json
 import signal
 import stat
 import threading
@@ -13,9 +14,10 @@ from django.db import connection, transaction
 from tests.lmtp import connected, hand, listening
 from tests.mails import mail
 from tests.processes import alive, descendants, eventually
+from threads.doctor.mail import left_unread
 from threads.laws import LAWS
 from threads.models import Alias, IngestRecord, Mailbox, Message, Source
-from webhooks.models import Event
+from webhooks.models import Event, Webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +43,8 @@ def test_each_recipient_has_its_own_answer_and_each_mailbox_its_copy(lmtp):
     both = mail(to="support@shop.nl, verkoop@shop.nl", text="Beide.\n")
     client = connected(lmtp)
     assert client.ehlo_or_helo_if_needed() is None
-    assert client.esmtp_features["size"] == str(25 * 1024 * 1024)
+    # Which size is too large is ours to say, and to tell people of.
+    assert client.esmtp_features["size"] == ""
     assert "pipelining" in client.esmtp_features
     everybody = (
         "support@shop.nl",
@@ -81,16 +84,94 @@ def test_each_recipient_has_its_own_answer_and_each_mailbox_its_copy(lmtp):
     assert {source.kind for source in Source.objects.all()} == {"lmtp"}
 
 
-def test_a_large_mail_is_refused_for_each_recipient_and_the_session_goes_on(lmtp):
+def oversize():
+    """Of each that was told: for whom, the size of the row, and what people read."""
+    rows = IngestRecord.objects.filter(state="oversize", original=None)
+    sizes = {f"message.oversize:{row.public_id}": row.size for row in rows}
+    told = Event.objects.filter(type="message.oversize").order_by("pk")
+    return [
+        (event.mailbox, sizes[event.cause], json.loads(bytes(body))["body_text"])
+        for event in told
+        for body in event.bodies.values_list("body", flat=True)
+    ]
+
+
+def hears_of_it():
+    Webhook.objects.create(url="https://example.com/", events=["message.oversize"])
+
+
+def test_a_mail_that_is_said_to_be_large_is_refused_and_told_once(lmtp):
+    hears_of_it()
+    link = connected(lmtp)
+    link.ehlo_or_helo_if_needed()
+    everybody = ("support+a@shop.nl", "wie@shop.nl", "sales@shop.nl", "support@shop.nl")
+    # It did not hear our answer, and asks again.
+    for _ in range(2):
+        assert link.mail("klant@bedrijf.nl", ["SIZE=30000000"])[0] == 250
+        answers = [link.rcpt(one) for one in everybody]
+        assert [code for code, _said in answers] == [552, 550, 552, 552]
+        assert answers[0][1] == b"5.3.4 The mail is larger than 25 MiB"
+        link.rset()
+    found = oversize()
+    assert [(who, size) for who, size, _text in found] == [
+        ("support@shop.nl", 30_000_000),
+        ("sales@shop.nl", 30_000_000),
+    ]
+    assert "a mail from klant@bedrijf.nl is larger than the limit of 25" in found[0][2]
+    # Other ones.
+    link.mail("klant@bedrijf.nl", ["SIZE=30000001", "BODY=8BITMIME"])
+    assert link.rcpt("sales@shop.nl")[0] == 552
+    link.rset()
+    link.mail("", ["size=30000000"])
+    assert link.rcpt("sales@shop.nl")[0] == 552
+    link.rset()
+    assert len(oversize()) == 4
+    assert hand(link, mail(), "support@shop.nl", "sales@shop.nl") == [250, 250]
+    link.mail("klant@bedrijf.nl", [f"SIZE={25 * 1024 * 1024}"])
+    assert link.rcpt("sales@shop.nl")[0] == 250
+    healthy()
+    # Nothing of it is left anywhere, for a doctor to warn of.
+    assert list(left_unread()) == []
+
+
+@pytest.mark.parametrize("line", [b"x" * 990 + b"\r\n", b"x" * 992])
+def test_a_mail_that_turns_out_to_be_large_is_refused_and_nobody_holds_it(lmtp, line):
+    hears_of_it()
     client = connected(lmtp)
     client.ehlo_or_helo_if_needed()
-    code, _said = client.mail("klant@bedrijf.nl", ["SIZE=30000000"])
-    assert code == 552
-    client.rset()
-    large = mail() + (b"x" * 990 + b"\r\n") * 27_000
-    assert hand(client, large, "support@shop.nl", "sales@shop.nl") == [552, 552]
+    hand(client, mail(message_id="<0@x>"), "support@shop.nl")
+    large = mail() + line * 100_000
+    before = high_water(lmtp.pid)
+    for _ in range(2):
+        answers = hand(client, large, "support@shop.nl", "sales@shop.nl")
+        assert answers == [552, 552]
+    # Its limit, and what a reader of lines needs beside it.
+    assert high_water(lmtp.pid) - before < 60 * 1024
+    found = oversize()
+    assert [who for who, _size, _text in found] == ["support@shop.nl", "sales@shop.nl"]
+    assert all(0 <= size - len(large) < 10 for _who, size, _text in found)
     assert hand(client, mail(), "support@shop.nl", "sales@shop.nl") == [250, 250]
-    assert Message.objects.count() == 2
+    assert Message.objects.count() == 3
+    healthy()
+
+
+def high_water(pid):
+    """KiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+def test_what_nobody_can_be_told_of_is_not_refused_for_good(lmtp):
+    client = connected(lmtp)
+    client.ehlo_or_helo_if_needed()
+    client.mail("klant@bedrijf.nl", ["SIZE=30000000"])
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE threads_ingestrecord RENAME TO gone")
+        try:
+            assert client.rcpt("support@shop.nl")[0] == 451
+        finally:
+            cursor.execute("ALTER TABLE gone RENAME TO threads_ingestrecord")
+    assert client.rcpt("support@shop.nl")[0] == 552
 
 
 def test_what_can_not_be_stored_now_is_to_be_tried_again(shop, environment, tmp_path):

@@ -69,8 +69,17 @@ def test_by_lmtp_also_while_the_listener_dies(shop, environment, tmp_path):
             send(server, 1, 2)
             send(server, 3, to=("support+a@shop.nl", "sales@shop.nl", "wie@shop.nl"))
             server.empties()
+            large = mail(message_id="<4@x>") + (b"x" * 990 + b"\r\n") * 27_000
+            server.send(large, "support@shop.nl")
+            server.empties()
             assert process.end() == 0
         assert "550 5.1.1 No such mailbox here" in server.log()
+        # Refused by us, who tell people of it; its sender hears it from Postfix.
+        assert "552 5.3.4 The mail is larger than 25 MiB (in reply to RCPT" in (
+            server.log()
+        )
+    assert Event.objects.filter(type="message.oversize").count() == 1
+    IngestRecord.objects.filter(state="oversize").delete()
     once(5 + 2 * len(LMTP_FAULTS))
     found = Message.objects.filter(message_id="3@x")
     assert set(found.values_list("mailbox__address", flat=True)) == {

@@ -92,6 +92,19 @@ def test_after_five_days_of_failures_it_is_off_and_nothing_is_dropped(webhook, p
 
 
 @pytest.mark.usefixtures("staff")
+def test_staff_hear_of_a_receiver_that_says_it_is_gone(webhook, publish):
+    with receiving((410, {}, b"")) as receiver:
+        hook = webhook(receiver.url)
+        publish()
+        delivery.drain(budget_seconds=10)
+    assert letters() == [
+        ("an@shop.nl", f"Webhook {hook} is uitgeschakeld"),
+        ("bo@shop.nl", f"Webhook {hook} has been switched off"),
+    ]
+    assert letters() == []
+
+
+@pytest.mark.usefixtures("staff")
 def test_a_mail_server_that_is_away_is_asked_again(webhook, settings):
     hook = webhook("https://example.com/")
     failing(hook, 2)

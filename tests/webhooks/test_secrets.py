@@ -1,15 +1,23 @@
 """Secrets change over, and what a person asks for is sent at once."""
 
+import logging
 from datetime import timedelta
 
 import pytest
+from django.core import mail
+from django.db import connection
 from django.utils import timezone
+from rest_framework.test import APIClient
 
+from api.models import ApiKey
 from tests.receivers import receiving
-from webhooks import delivery, outbox, rotation
+from threads.models import User
+from webhooks import delivery, health, outbox, rotation, subscriptions
 from webhooks.catalogue import TEST
-from webhooks.models import Delivery, Secret, Webhook
-from webhooks.signing import standard
+from webhooks.leases import in_seconds
+from webhooks.models import Attempt, Delivery, Event, Secret, Webhook
+from webhooks.rules import InvalidWebhookError
+from webhooks.signing import key_bytes, standard
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,3 +108,58 @@ def test_a_paused_webhook_is_not_amended_into_sending(webhook, publish):
     assert Delivery.objects.get().state == "held"
     rotation.rotate(hook)
     assert Delivery.objects.get().state == "held"
+
+
+def test_the_server_makes_it_of_32_random_bytes_and_takes_none(webhook):
+    secrets = {webhook("https://example.com/").secrets.get().value for _ in range(20)}
+    assert {len(key_bytes(secret)) for secret in secrets} == {32}
+    assert len(secrets) == 20
+    with pytest.raises(InvalidWebhookError, match="no such field"):
+        webhook("https://example.com/", secret="whsec_a2xlaW4=")
+
+
+def test_whoever_does_not_ask_for_it_never_sees_it(
+    webhook, publish, client, settings, caplog
+):
+    caplog.set_level(logging.DEBUG)
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": plain}}
+    hook = webhook("http://127.0.0.1:9999/")
+    secret = hook.secrets.get().value
+    with receiving((500, {}, f"You said {secret}, or {secret[6:]}".encode())) as echo:
+        subscriptions.change(hook, {"url": echo.url})
+        publish()
+        delivery.drain(budget_seconds=10)
+    assert Attempt.objects.get().response_excerpt.startswith("You said ***")
+    staff = User.objects.create_superuser("an", "an@shop.nl", "x", language="en")
+    Webhook.objects.update(failing_since=in_seconds(-7200), consecutive_failures=9)
+    health.look_after()
+    assert len(mail.outbox) == 1
+
+    key = APIClient()
+    token = f"Bearer {ApiKey.objects.issue('test')[1]}"
+    key.credentials(HTTP_AUTHORIZATION=token)
+    path = f"/api/v1/webhooks/{hook.public_id}"
+    routes = ("/api/v1/webhooks", path, f"{path}/deliveries", "/api/v1/events")
+    said = {route: key.get(route).content.decode() for route in routes}
+    said["log"], said["letter"] = caplog.text, str(mail.outbox[0].message())
+    client.force_login(staff)
+    for model in (Webhook, Delivery, Event):
+        room = f"/admin/webhooks/{model._meta.model_name}/"
+        for page in (room, f"{room}{model.objects.get().pk}/change/"):
+            answer = client.get(page)
+            assert answer.status_code == 200, page
+            said[page] = answer.content.decode()
+    with connection.cursor() as cursor:
+        for table in connection.introspection.django_table_names():
+            cursor.execute(f'SELECT * FROM "{table}"')
+            said[table] = str([list(map(_text, row)) for row in cursor.fetchall()])
+    assert [where for where, text in said.items() if secret[6:] in text] == []
+    asked = client.post(f"/admin/webhooks/webhook/{hook.pk}/reveal/")
+    assert asked.json() == {"secret": secret}
+
+
+def _text(value):
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    return str(value)

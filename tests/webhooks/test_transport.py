@@ -2,8 +2,12 @@
 
 import gzip
 import socket
+import struct
 import threading
 import tracemalloc
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import ip_address
 from time import monotonic, sleep
 
@@ -90,6 +94,16 @@ def test_a_nonsense_retry_after_is_no_trouble(value):
     assert (outcome.retry_after or 0.0) <= 86_400
 
 
+@pytest.mark.parametrize(
+    ("ahead", "seconds"), [(timedelta(minutes=5), 300), (timedelta(days=-1), 0)]
+)
+def test_a_retry_after_may_be_a_date_and_one_that_is_past_is_now(ahead, seconds):
+    date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+    with receiving((503, {"retry-after": date}, b"")) as receiver:
+        outcome = post(receiver.url)
+    assert seconds - 5 < outcome.retry_after <= seconds
+
+
 def test_through_a_proxy_the_deadline_and_the_address_rules_hold():
     with talking(*[b"H"] * 100, pause=0.1) as (proxy, _):
         transport = Transport(Policy(names=frozenset({"hooks.internal"})), proxy)
@@ -119,6 +133,43 @@ def test_the_end_of_the_stream_within_the_headers_is_no_success():
         outcome = post(url)
     assert outcome.error == "incomplete_answer"
     assert not outcome.success
+
+
+def test_a_receiver_that_takes_no_connection_is_left_at_the_deadline():
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+        ExitStack() as stack,
+    ):
+        # Whoever comes when its queue is full is not answered at all.
+        for _ in range(3):
+            waiting = stack.enter_context(closing(socket.socket()))
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        begun = monotonic()
+        outcome = post(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=1.0)
+    assert monotonic() - begun < 2.0
+    assert (outcome.error, outcome.connect_ms) == ("timeout", None)
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nX-Half: "])
+def test_a_connection_that_is_reset_is_no_success(said):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(said)
+                sleep(0.1)
+                # No farewell: RST, and not FIN.
+                off = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, off)
+
+        thread = threading.Thread(target=reset)
+        thread.start()
+        outcome = post(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        thread.join()
+    assert (outcome.error, outcome.success) == ("connection_closed", False)
 
 
 def test_an_empty_answer_is_a_closed_connection():
@@ -173,6 +224,8 @@ def test_a_name_that_points_inside_is_refused_when_it_is_connected_to():
         outcome = post(url, policy=Policy())
         assert receiver.requests == []
     assert outcome.error == "address_refused"
+    assert "localhost points to 127.0.0.1, which is not" in outcome.detail
+    assert (outcome.status, outcome.excerpt) == (None, b"")
 
 
 def pointing(monkeypatch, *answers):
@@ -337,7 +390,11 @@ def test_an_address_outside_is_public(address):
         "https://0x7f.1/",
         "https://2130706433/",
         "https://0177.0.0.1/",
+        "https://0/",
+        "https://0.0.0.0/",
+        "https://127.0.0.1./",
         "https://[::1]/",
+        "https://[fe80::1%eth0]/",
         "https://[::ffff:127.0.0.1]/",
         "https://localhost/",
         "https://localhost./",
@@ -348,11 +405,15 @@ def test_an_address_outside_is_public(address):
         "https://127.0.0.1\\@ok/",
         "https://exa mple.com/",
         "https://example.com/\tx",
+        "https://example.com/\r\nX: y",
+        "https://exa\0mple.com/",
         "https://example.com:22/",
         "https://example.com:99999/",
         "https://%31.1.1.1/",
         "file:///etc/passwd",
         "gopher://x/",
+        "unix:///run/x.sock",
+        "http+unix://%2Frun%2Fx.sock/",
         "https:///x",
         "https://127。0。0。1/",
         "https://bücher.de/",
@@ -379,3 +440,29 @@ def test_an_allowed_network_lets_in_exactly_that_network():
     with pytest.raises(AddressRefusedError) as refused:
         allowed.check_url("http://10.2.0.1/")
     assert refused.value.mend == "10.2.0.1/32"
+
+
+OWN = "https://mail.shop.nl"
+
+
+@pytest.mark.parametrize(
+    "url", [f"{OWN}/", f"{OWN}:443/admin/", "https://MAIL.shop.nl./api/v1/threads"]
+)
+def test_mailbelly_is_no_receiver_of_its_own_unless_somebody_says_so(url):
+    with pytest.raises(AddressRefusedError, match="of MailBelly itself") as refused:
+        Policy.of([], OWN).check_url(url)
+    Policy.of([refused.value.mend], OWN).check_url(url)
+    # Before anybody was asked where that is.
+    outcome = post(url, policy=Policy.of(["127.0.0.0/8"], OWN))
+    assert (outcome.error, outcome.dns_ms) == ("address_refused", None)
+    assert "MailBelly itself" in outcome.detail
+
+
+def test_other_programs_on_our_machine_are_receivers_as_any():
+    Policy.of([], OWN).check_url(f"{OWN}:8443/hook")
+    Policy.of([], OWN).check_url("https://flows.shop.nl/hook")
+    with receiving() as receiver:
+        here = Policy.of(["127.0.0.0/8"], "http://127.0.0.1:1/")
+        assert post(receiver.url, policy=here).success
+        # What the operator named, he meant.
+        assert post(receiver.url, Policy.of(["127.0.0.0/8"], receiver.url)).success

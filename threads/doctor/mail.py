@@ -78,6 +78,8 @@ def own_mail() -> Iterator[Finding]:
 def left_unread() -> Iterator[Finding]:
     """What stays at the source: too large, or not to be had."""
     left = IngestRecord.objects.left().filter(source__active=True)
+    # What LMTP refused is with its sender again.
+    left = left.exclude(source__kind=Source.Kind.LMTP)
     found = left.order_by().values_list("source__mailbox__address", "source")
     for address, source in found.distinct():
         count = left.filter(source=source).count()
