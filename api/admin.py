@@ -1,5 +1,6 @@
 """The staff site of this room: keys, shown once."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -55,6 +56,14 @@ class ApiKeyForm(_Form):
     class Meta:
         model = ApiKey
         fields = ("name", "scopes", "domains", "rate_limit", "expires_at")
+
+    def clean_expires_at(self) -> datetime | None:
+        """Dead on arrival is nobody's wish; a key that has expired may stay so."""
+        moment: datetime | None = self.cleaned_data["expires_at"]
+        changed = "expires_at" in self.changed_data
+        if moment and changed and moment <= timezone.now():
+            raise forms.ValidationError(gettext("Choose a moment in the future."))
+        return moment
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

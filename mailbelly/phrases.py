@@ -9,6 +9,18 @@ package changes a sentence, tests/test_language.py tells.
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import ngettext
 
+# What Django itself has no Dutch for yet.
+
+ngettext(
+    "This password is too short. It must contain at least %d character.",
+    "This password is too short. It must contain at least %d characters.",
+    2,
+)
+
+# Names of a model and of a field, in a sentence that begins with a capital each.
+
+_("%(model_name)s with this %(field_label)s already exists.")
+
 # django-unfold ships no translations at all.
 
 _("Date from")

@@ -1,7 +1,6 @@
 """The address book."""
 
 from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.urls import include, path, reverse_lazy
 from django.views.generic import RedirectView
 
@@ -10,6 +9,7 @@ from api.views.house import healthz
 from api.views.metrics import metrics
 from threads.access import account
 from threads.access.login import Code, Login
+from threads.access.newpassword import NewPassword
 from threads.admin.system import delivery, system
 from threads.language import set_language
 
@@ -19,9 +19,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("admin:index"))),
     path(
         "admin/password/<uidb64>/<token>/",
-        auth.PasswordResetConfirmView.as_view(
-            success_url=reverse_lazy("admin:login"),
-        ),
+        NewPassword.as_view(),
         name="password_reset_confirm",
     ),
     path("admin/login/", Login.as_view()),

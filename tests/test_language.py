@@ -53,6 +53,7 @@ NEIGHBOURS = [
     *_package("unfold", "", "contrib/filters"),
     *_package("django_q", "admin.py", "models.py"),
     *_package("axes", "admin.py", "models.py", "conf.py"),
+    *_package("django.contrib.auth", "forms.py", "password_validation.py"),
 ]
 # Django has Dutch of its own; we put other words in its place here and there.
 DJANGO = [
@@ -292,6 +293,24 @@ def test_terms_of_the_glossary_have_its_dutch():
         and entry.texts[0].lower() != term.lower()
     }
     assert wrong == {}
+
+
+# The glossary's articles; a word between them does not hide one.
+NEUTER = r"(?:event|(?:webhook )?secret|bericht|teamlid|team|domein|concept)"
+COMMON = (
+    r"(?:mailbox|alias|mailbron|thread|klant|webhook(?! secret)|bezorging|poging|tag"
+    r"|bijlage|quarantaine|API-sleutel)"
+)
+WRONG_ARTICLE = re.compile(
+    rf"\b(?:de|deze|die) (?:oude |nieuwe |nieuwste )?{NEUTER}\b"
+    rf"|\b(?:het|dit) (?:oude |nieuwe |nieuwste )?{COMMON}\b",
+    re.IGNORECASE,
+)
+
+
+def test_nouns_have_the_article_of_the_glossary():
+    texts = [text for entry in DUTCH.values() for text in entry.texts]
+    assert [text for text in texts if WRONG_ARTICLE.search(text)] == []
 
 
 # --- The pages ------------------------------------------------------------------

@@ -123,9 +123,10 @@ def state_of_all():
 def test_no_button_works_by_get_nor_without_the_right(
     site, client, member, everything, row, button
 ):
+    """Who had to log in first comes by GET, and finds the page that has the button."""
     url = reverse(f"admin:{row}_{button}", args=[everything[row]])
     before = state_of_all()
-    assert site.get(url).status_code == 405
+    assert site.get(url, follow=True).status_code == 200
     client.force_login(member)
     assert client.post(url).status_code == 403
     app, model = row.split("_")
@@ -134,6 +135,19 @@ def test_no_button_works_by_get_nor_without_the_right(
     )
     assert client.post(url).status_code == 403
     assert state_of_all() == before
+
+
+def test_the_history_of_buttons_speaks_to_who_reads_it(site, boss, everything):
+    User.objects.update(language="nl")
+    page = f"/admin/webhooks/webhook/{everything['webhooks_webhook']}"
+    site.post(f"{page}/rotate-secret/")
+    for language, words in (
+        ("nl", "Het webhook secret is vernieuwd."),
+        ("en", "The webhook secret was renewed."),
+    ):
+        User.objects.update(language=language)
+        assert words in site.get(f"{page}/history/").content.decode()
+    assert site.get("/admin/webhooks/webhook/999/history/").status_code == 302
 
 
 def test_a_button_wants_a_token(everything, boss):
@@ -293,6 +307,76 @@ def test_a_mailbox_keeps_its_password_and_reads_its_lists(site, mailbox):
     assert mailbox.smtp == {}
 
 
+def test_a_stored_password_is_not_sent_to_another_server(site, mailbox):
+    """Who may change a mailbox would read it there."""
+    url = f"/admin/threads/mailbox/{mailbox.pk}/change/"
+    values = {
+        "address": mailbox.address,
+        "smtp_host": "smtp.evil.example",
+        "smtp_tls": "starttls",
+        "smtp_username": "u",
+        "alias_set-TOTAL_FORMS": 0,
+        "alias_set-INITIAL_FORMS": 0,
+    }
+    answer = site.post(url, values)
+    assert list(answer.context["adminform"].form.errors) == ["smtp_password"]
+    mailbox.refresh_from_db()
+    assert mailbox.smtp["host"] == "smtp.shop.nl"
+    assert site.post(url, {**values, "smtp_password": "nieuw"}).status_code == 302
+    mailbox.refresh_from_db()
+    assert mailbox.smtp["password"] == "nieuw"
+
+
+@pytest.mark.parametrize(
+    ("login", "secret"), [("password", "password"), ("oauth", "refresh_token")]
+)
+def test_nor_is_that_of_a_source(site, mailbox, login, secret):
+    kept = {"login": login, "client_id": "c", secret: "heel-geheim-4"}
+    kept["token_url"] = "https://login.shop.nl/token"
+    source = Source.objects.create(
+        mailbox=mailbox,
+        kind="imap",
+        active=False,
+        settings=kept,
+        location="imaps://u@imap.shop.nl/INBOX",
+    )
+    url = f"/admin/threads/source/{source.pk}/change/"
+    values = {
+        "mailbox": mailbox.pk,
+        "kind": "imap",
+        "login": login,
+        "start": "now",
+        "host": "imap.shop.nl",
+        "username": "u",
+        "imap_folder": "INBOX",
+        "security": "tls",
+        "client_id": "c",
+        "token_url": kept["token_url"],
+    }
+    assert site.post(url, values).status_code == 302
+    answer = site.post(url, {**values, "host": "imap.evil.example"})
+    assert list(answer.context["adminform"].form.errors) == [secret]
+    source.refresh_from_db()
+    assert "evil" not in source.location
+    if login == "oauth":
+        elsewhere = {**values, "token_url": "https://evil.example/token"}
+        answer = site.post(url, elsewhere)
+        assert list(answer.context["adminform"].form.errors) == [secret]
+
+
+def test_a_key_expires_later_than_now(site, mailbox):
+    values = {"name": "crm", "scopes": ["threads:read"], "rate_limit": 600}
+    past = {"expires_at_0": "2020-01-01", "expires_at_1": "12:00"}
+    answer = site.post("/admin/api/apikey/add/", {**values, **past})
+    assert list(answer.context["adminform"].form.errors) == ["expires_at"]
+    assert not ApiKey.objects.exists()
+    key, _plain = ApiKey.objects.issue("oud")
+    ApiKey.objects.update(expires_at=datetime(2020, 1, 1, 11, tzinfo=UTC))
+    url = f"/admin/api/apikey/{key.pk}/change/"
+    assert site.post(url, {**values, **past, "name": "ouder"}).status_code == 302
+    assert ApiKey.objects.get().name == "ouder"
+
+
 def test_a_new_key_is_in_its_one_answer_and_nowhere_else(site, mailbox, caplog):
     values = {"name": "crm", "scopes": ["threads:read"], "rate_limit": 600}
     answer = site.post("/admin/api/apikey/add/", values)
@@ -423,6 +507,25 @@ def test_a_source_that_is_no_maildir_is_refused_at_its_field(site, mailbox, tmp_
     assert "is not a Maildir" in answer.content.decode()
 
 
+def test_a_folder_is_fetched_once_and_named_in_full(site, mailbox, tmp_path):
+    """Two sources of it would each make a thread of every mail."""
+    for name in ("cur", "new", "tmp"):
+        (tmp_path / "Maildir" / name).mkdir(parents=True)
+    other = Mailbox.objects.create(address="verkoop@shop.nl")
+    values = {"kind": "maildir", "active": "on", "mailbox": mailbox.pk}
+    url = "/admin/threads/source/add/"
+    place = str(tmp_path / "Maildir")
+    assert site.post(url, {**values, "location": place}).status_code == 302
+    again = {**values, "mailbox": other.pk, "location": f"{place}/../Maildir/"}
+    form = site.post(url, again).context["adminform"].form
+    assert "support@shop.nl" in form.errors["location"][0]
+    asleep = {**again, "active": ""}
+    assert site.post(url, asleep).status_code == 302
+    relative = site.post(url, {**values, "location": "Maildir"})
+    said = relative.context["adminform"].form.errors["location"][0]
+    assert "full path" in said
+
+
 # --- People ------------------------------------------------------------------------
 
 
@@ -451,8 +554,9 @@ def test_a_team_member_is_named_by_the_address(site, client, settings):
         "/admin/login/", {"username": "nieuw@shop.nl", "password": PASSWORD}
     )
     assert entered.status_code == 302
-    used = Client().get(link, follow=True)
-    assert not used.context["validlink"]
+    used = Client().get(link, follow=True).content.decode()
+    assert "This link was used already" in used
+    assert "/admin/login/" in used
 
 
 def test_an_administrator_who_is_no_superuser_puts_people_in_groups(client, member):

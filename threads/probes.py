@@ -5,6 +5,7 @@ transaction may be open: servers take their time.
 """
 
 import smtplib
+import socket
 import ssl
 from contextlib import closing
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ def try_smtp(server: dict[str, Any]) -> Finding:
             client = smtplib.SMTP(host, port, timeout=SECONDS)
     except ssl.SSLError as error:
         return _failed(_("No secure connection with %(host)s:%(port)d.") % where, error)
+    except socket.gaierror as error:
+        text = _("There is no server %(host)s (%(reason)s). Check its name.")
+        return Finding(ok=False, text=text % {"host": host, "reason": error.strerror})
     except (OSError, smtplib.SMTPException, UnicodeError) as error:
         return _failed(_("Nothing answers at %(host)s:%(port)d.") % where, error)
     try:

@@ -40,6 +40,9 @@ def test_a_step_that_is_done_is_ticked_off(open_site):
     page.goto("/admin/")
     expect(page.locator(".board-step-done")).to_have_count(1)
     expect(page.locator(".board-step a")).to_have_count(2)
+    expect(page.locator("#attention")).not_to_contain_text("Mail wordt opgehaald")
+    page.locator(".board-step a").first.click()
+    page.wait_for_url("**/admin/threads/source/add/")
 
 
 def test_when_all_is_well_it_says_so_calmly(open_site):

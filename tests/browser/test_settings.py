@@ -143,6 +143,30 @@ def test_an_api_key_is_shown_exactly_once(open_site, mailbox):
     assert key.revoked_at is not None
 
 
+def test_who_loads_the_page_of_a_new_key_again_makes_no_second(open_site, mailbox):
+    page = open_site("nl")
+    page.goto("/admin/api/apikey/add/")
+    expect(page).to_have_title("API-sleutel toevoegen | MailBelly")
+    page.get_by_label("Naam").fill("crm")
+    page.locator("#submit-row button[name=_save]").click()
+    expect(page.get_by_text("Je ziet deze sleutel maar één keer.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Intrekken")).to_be_visible()
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_list_with_nothing_in_it_says_which_nothing(open_site):
+    page = open_site("nl")
+    page.goto("/admin/threads/ingestrecord/")
+    expect(page).to_have_title("Quarantaine | MailBelly")
+    expect(page.get_by_text("Hier staat nog niets.")).to_be_visible()
+    expect(page.get_by_role("link", name="Filters wissen")).not_to_be_visible()
+    page.goto("/admin/threads/ingestrecord/?q=factuur")
+    expect(page.get_by_text("Hier past niets bij.")).to_be_visible()
+    page.get_by_role("link", name="Filters wissen").click()
+    expect(page.get_by_text("Hier staat nog niets.")).to_be_visible()
+
+
 def test_a_quarantined_mail_is_tried_again(open_site, mailbox, tmp_path):
     folder = Maildir(tmp_path / "Maildir")
     source = Source.objects.create(

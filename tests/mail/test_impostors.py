@@ -25,6 +25,9 @@ def codes(name, address, *, names=("Shop Klantendienst", "Support")):
         # Everybody has a Support.
         ("Microsoft Support", "x@microsoft.com", []),
         ("Jan\u202ede Vries", "jan@bedrijf.nl", ["hidden_characters"]),
+        ("Jan\u200dde Vries", "jan@bedrijf.nl", ["hidden_characters"]),
+        ("\U0001f469\u200d\U0001f4bb Anna", "anna@bedrijf.nl", []),
+        ("Anna \u2764\ufe0f\u200d\U0001f525", "anna@bedrijf.nl", []),
         ("s\u200bhop.nl", "x@evil.nl", ["hidden_characters", "display_name_domain"]),
         # The first letter is Cyrillic.
         ("ѕhop.nl", "x@evil.nl", ["display_name_domain"]),

@@ -1,6 +1,8 @@
 """The staff's pages: how many statements, who may, and what refuses."""
 
+import re
 from datetime import timedelta
+from html import escape, unescape
 
 import pytest
 from django.apps import apps
@@ -13,7 +15,7 @@ from django.utils import timezone
 
 from tests.desk import PIXEL, QUESTION, Desk, letter
 from tests.staff import pages
-from threads import outbound
+from threads import joining, outbound
 from threads.access import groups
 from threads.actors import SYSTEM
 from threads.mail.display import html_for_frame
@@ -149,6 +151,100 @@ def test_a_search_reads_the_table_once_for_its_count_and_its_page(
     assert len(rows) + len(rest) >= subject.count()
 
 
+def shown(answer):
+    return [row.pk for row in answer.context["cl"].result_list]
+
+
+def test_a_list_that_became_shorter_shows_its_last_page(client, admin_user, desk_full):
+    """With the filters and the search that were chosen."""
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_changelist")
+    asked = {"q": "vraag", "queue": "unassigned"}
+    last = client.get(url, {**asked, "p": 2})
+    assert shown(last)
+    beyond = client.get(url, {**asked, "p": 99})
+    assert beyond.status_code == 200
+    assert shown(beyond) == shown(last)
+    assert beyond.context["cl"].page_num == 2
+    done = client.post(
+        f"{url}?q=vraag&queue=unassigned&p=2",
+        {"action": "assign_to_me", "_selected_action": shown(last)},
+        follow=True,
+    )
+    assert done.redirect_chain == [(f"{url}?q=vraag&queue=unassigned&p=2", 302)]
+    assert len(shown(done)) == 40
+    events = client.get(reverse("admin:webhooks_event_changelist"), {"p": 99})
+    assert shown(events)
+
+
+def test_a_thread_with_two_tags_stands_once_in_the_list(client, admin_user, desk):
+    thread = desk.arrive(letter()).thread
+    tags = [Tag.objects.create(name=name) for name in ("a", "b")]
+    thread.tags.set(tags)
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_changelist")
+    answer = client.get(f"{url}?tags__id__in={tags[0].pk},{tags[1].pk}")
+    assert shown(answer) == [thread.pk]
+    assert answer.context["cl"].result_count == 1
+
+
+def test_what_a_colleague_took_away_in_between_is_said(client, admin_user, desk):
+    thread = desk.arrive(letter()).thread
+    client.force_login(admin_user)
+    url = f"{reverse('admin:threads_thread_changelist')}?queue=unassigned"
+    Thread.objects.update(assignee=admin_user)
+    chosen = {"action": "close_threads", "_selected_action": [thread.pk]}
+    answer = client.post(url, chosen, follow=True)
+    said = [str(message) for message in answer.context["messages"]]
+    assert said == ["Niets gewijzigd: wat je koos, staat niet meer in deze lijst."]
+    assert Thread.objects.get().status == "open"
+
+
+def test_numbers_beside_filters_are_not_counted(client, admin_user, desk_full):
+    """Each is a count of the whole table; nobody is its own choice, with a name."""
+    client.force_login(admin_user)
+    url = f"{reverse('admin:threads_thread_changelist')}?_facets=True"
+    with CaptureQueriesContext(connection) as statements:
+        page = client.get(url).content.decode()
+    assert len(statements) <= MOST_STATEMENTS
+    assert "Aantallen tonen" not in page
+    assert "assignee__isnull=True" in page
+    choice = page.partition("assignee__isnull=True")[2].partition("</a>")[0]
+    assert "Niet toegewezen" in choice
+
+
+def test_the_number_of_a_tag_is_that_of_its_list(client, admin_user, desk):
+    """What was merged away or is spam bears it still, and stands in no list."""
+    tag = Tag.objects.create(name="factuur")
+    rows = [desk.arrive(letter(message_id=f"<{n}@x>")).thread for n in range(3)]
+    for row in rows:
+        row.tags.add(tag)
+    joining.merge(rows[0].pk, rows[1].pk, actor=SYSTEM)
+    Thread.objects.filter(pk=rows[2].pk).update(status="spam")
+    client.force_login(admin_user)
+    page = client.get(reverse("admin:threads_tag_changelist")).content.decode()
+    url = f"{reverse('admin:threads_thread_changelist')}?tags__id__exact={tag.pk}"
+    assert f'{url}">1</a>' in page
+    assert client.get(url).context["cl"].result_count == 1
+
+
+def test_from_a_thread_one_goes_back_to_the_list_one_came_from(
+    client, admin_user, desk
+):
+    desk.arrive(letter())
+    client.force_login(admin_user)
+    lists = reverse("admin:threads_thread_changelist")
+    page = client.get(f"{lists}?queue=unassigned&q=factuur").content.decode()
+    found = re.search(r'href="(/admin/threads/thread/\w+/change/\?[^"]+)"', page)
+    thread = client.get(unescape(found[1])).content.decode()
+    back = f'href="{lists}?queue=unassigned&amp;q=factuur"'
+    assert back in thread
+    close = re.search(r'action="([^"]+/do/close/[^"]*)"', thread)
+    closed = client.post(unescape(close[1]), follow=True).content.decode()
+    assert "De thread is afgesloten." in closed
+    assert back in closed
+
+
 def test_our_groups_are_named_for_people_and_keep_their_name(client, admin_user):
     groups.refresh(apps)
     ours = Group.objects.get(name=groups.TEAM_MEMBER)
@@ -218,8 +314,11 @@ def test_a_button_is_a_post_with_a_token(desk, admin_user, verb):
     client = Client(enforce_csrf_checks=True)
     client.force_login(admin_user)
     url = reverse("admin:threads_thread_do", args=[message.thread.public_id, verb])
-    assert client.get(url).status_code == 405
+    page = reverse("admin:threads_thread_change", args=[message.thread.public_id])
+    assert client.get(url).headers["location"] == page
     assert client.post(url).status_code == 403
+    message.thread.refresh_from_db()
+    assert message.thread.status == "open"
 
 
 def test_two_clicks_at_the_same_moment_are_one_mail(client, admin_user, desk, settings):
@@ -243,6 +342,44 @@ def test_named_recipients_get_the_reply(client, admin_user, desk, settings):
     sent = Message.objects.get(direction="outbound")
     known = set(sent.recipients.values_list("address", flat=True))
     assert known == {"a@x.nl", "b@x.nl", "c@x.nl"}
+
+
+@pytest.mark.parametrize("field", ["to", "cc", "bcc"])
+@pytest.mark.parametrize("wrong", ["jan", "a@x.nl, piet", "Jansen, Jan <a@x.nl>"])
+def test_what_is_no_address_is_not_left_out_in_silence(
+    client, admin_user, desk, settings, field, wrong
+):
+    settings.EMAIL_HOST = "127.0.0.1"
+    message = desk.arrive(letter(QUESTION))
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_do", args=[message.thread.public_id, "reply"])
+    answer = client.post(url, {"body": "Dank", field: wrong})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "is geen e-mailadres" in page
+    assert f'value="{escape(wrong)}"' in page
+    assert not Message.objects.filter(direction="outbound").exists()
+
+
+def test_a_thread_to_merge_with_is_found_by_the_address_of_its_page(
+    client, admin_user, desk
+):
+    one = desk.arrive(letter()).thread
+    other = desk.arrive(letter(sender="b@y.nl", message_id="<2@x>")).thread
+    client.force_login(admin_user)
+    page = reverse("admin:threads_thread_change", args=[other.public_id])
+    url = reverse("admin:threads_thread_merge", args=[one.public_id])
+    for asked in (f"http://localhost{page}#reply", other.public_id):
+        assert list(client.get(url, {"q": asked}).context["found"]) == [other]
+
+
+def test_an_empty_note_is_refused_where_it_is_written(client, admin_user, desk):
+    thread = desk.arrive(letter()).thread
+    client.force_login(admin_user)
+    url = reverse("admin:threads_thread_do", args=[thread.public_id, "note"])
+    page = client.post(url, {"note": ""}).content.decode()
+    assert 'id="mb-kind-note" checked' in page
+    assert 'id="mb-kind-reply" checked' not in page
 
 
 def test_a_refusal_of_one_thread_is_named_and_stops_no_other(client, admin_user, desk):

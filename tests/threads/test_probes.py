@@ -56,6 +56,12 @@ def test_smtp_that_is_not_there(db):
     assert "refused" in finding.text
 
 
+def test_a_name_that_is_no_server_is_said_to_be_none(db):
+    finding = try_smtp({"host": "smtp.shop.invalid", "tls": "none"})
+    assert not finding.ok
+    assert finding.text.startswith("There is no server smtp.shop.invalid")
+
+
 def test_smtp_without_starttls():
     with smtp_server() as running:
         finding = try_smtp(server(running.port, tls="starttls"))

@@ -1,5 +1,7 @@
 """A team member's own page: who he is here, and his second factor."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,12 +10,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from threads.access import factor, groups
 from threads.access.factor import Verdict
 from threads.access.login import CodeForm, sentence
 from threads.models import SecondFactor, User
+
+_View = Callable[[HttpRequest], HttpResponse]
+
+
+def _posted(view: _View) -> _View:
+    """Who had to log in first comes by a button's address: the page has the button."""
+
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        return view(request) if request.method == "POST" else redirect("account")
+
+    return answer
 
 
 @require_GET
@@ -21,13 +35,13 @@ def page(request: HttpRequest) -> HttpResponse:
     return _shown(request, CodeForm())
 
 
-@require_POST
+@_posted
 def begin(request: HttpRequest) -> HttpResponse:
     factor.begin(_member(request))
     return redirect("account")
 
 
-@require_POST
+@_posted
 @sensitive_post_parameters("code")
 def confirm(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST)
@@ -39,7 +53,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     return _shown(request, form)
 
 
-@require_POST
+@_posted
 @sensitive_post_parameters("code")
 def remove(request: HttpRequest) -> HttpResponse:
     """Asks for a code: a screen left unlocked must not be enough."""

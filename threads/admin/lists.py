@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
@@ -29,18 +30,29 @@ class NewestFirst(ChangeList):  # type: ignore[misc]
     """Ordered by the list's one unique column, and by no other."""
 
     column = "-last_message_id"
+    page_num: int
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         return [self.column]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        # Where the list has become shorter, its last page is what is shown.
+        self.page_num = min(self.page_num, self.paginator.num_pages)
         if not self.multi_page:
             self.result_list = self.paginator.page(1).object_list
 
     def url_for_result(self, result: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return reverse(name, args=[quote(getattr(result, "public_id", result.pk))])
+
+
+class AssigneeFilter(admin.RelatedFieldListFilter):
+    """Nobody is a choice with a name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.empty_value_display = SafeString(_("Unassigned"))
 
 
 class QueueFilter(admin.SimpleListFilter):

@@ -1,5 +1,6 @@
 """Mailboxes, their aliases, and the sources their mail is fetched from."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -42,6 +43,15 @@ _LEFT_SHOWN = 20
 def _say(request: HttpRequest, finding: Finding) -> None:
     tell = messages.success if finding.ok else messages.error
     tell(request, finding.text)
+
+
+def _elsewhere() -> str:
+    return gettext("This is another server than before: enter the password anew.")
+
+
+def _real(location: str) -> str:
+    """A folder has several names; an address of IMAP is its own."""
+    return location if "://" in location else str(Path(location).resolve())
 
 
 # --- Mailboxes --------------------------------------------------------------------
@@ -135,6 +145,10 @@ class MailboxForm(_MailboxForm):
                 " reads the password. Choose TLS."
             )
             self.add_error("smtp_tls", said % {"host": host})
+        kept = self.smtp.get("password") and cleaned.get("smtp_username")
+        moved = bool(host) and host != self.smtp.get("host")
+        if kept and moved and not cleaned.get("smtp_password"):
+            self.add_error("smtp_password", _elsewhere())
         return cleaned
 
     def save(self, commit: bool = True) -> Mailbox:  # noqa: FBT001, FBT002 -- Django's
@@ -402,11 +416,33 @@ class SourceForm(_SourceForm):
         moves = cleaned.get("after") == Source.After.MOVE
         if moves and not cleaned.get("move_to"):
             self.add_error("move_to", gettext("Say to which folder."))
+        self._refuse_twice(cleaned)
         return cleaned
+
+    def _refuse_twice(self, cleaned: dict[str, Any]) -> None:
+        """Two sources of one folder would each make a thread of every mail."""
+        place, kind = cleaned.get("location"), cleaned.get("kind")
+        if not place or not cleaned.get("active"):
+            return
+        others = Source.objects.filter(active=True, kind=kind)
+        for other in others.exclude(pk=self.instance.pk).select_related("mailbox"):
+            if _real(other.location) == _real(place):
+                said = gettext(
+                    "This is fetched already, for %(mailbox)s. One source can bring"
+                    " mail for several mailboxes: switch that on there."
+                )
+                name = "location" if kind == Source.Kind.MAILDIR else "host"
+                self.add_error(name, said % {"mailbox": other.mailbox})
+                return
 
     def _clean_maildir(self, cleaned: dict[str, Any]) -> None:
         if not cleaned.get("location"):
             self.add_error("location", gettext("This field is required."))
+            return
+        if not Path(cleaned["location"]).is_absolute():
+            self.add_error(
+                "location", gettext("Write the full path: it begins with a slash.")
+            )
             return
         try:
             Maildir(cleaned["location"])
@@ -434,12 +470,23 @@ class SourceForm(_SourceForm):
             raise ValidationError({"host": error.said(gettext)}) from error
         cleaned["location"] = server.url
         cleaned["settings"] = secrets = self._secrets(cleaned, provider)
+        self._refuse_elsewhere(cleaned, server)
         needed: tuple[str, ...] = ("password",)
         if cleaned.get("login") != "password":
             needed = ("client_id", "refresh_token", "token_url")
         for name in needed:
             if not secrets.get(name):
                 self.add_error(name, gettext("This field is required."))
+
+    def _refuse_elsewhere(self, cleaned: dict[str, Any], server: Server) -> None:
+        """Nobody reads a stored secret by having it sent to a server of his own."""
+        if self.instance.kind != Source.Kind.IMAP or not self.kept:
+            return
+        was = Server.parse(self.instance.location).host, self.kept.get("token_url")
+        secret = "password" if cleaned.get("login") == "password" else "refresh_token"
+        now = server.host, cleaned["settings"].get("token_url", was[1])
+        if now != was and not cleaned.get(secret):
+            self.add_error(secret, _elsewhere())
 
     def _secrets(
         self, cleaned: dict[str, Any], provider: oauth.Provider | None

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -97,9 +97,9 @@ class MessageAdmin(ReadOnlyAdmin):
         return download(content, found.content_type, name)
 
     def split(self, request: HttpRequest, message_id: str) -> HttpResponse:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         message = self._message(request, message_id)
+        if request.method != "POST":
+            return redirect(_place(message))
         if not request.user.has_perm("threads.change_thread"):
             raise PermissionDenied
         try:

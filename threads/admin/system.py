@@ -91,7 +91,7 @@ def _delivery(found: figures.Figures) -> list[tuple[str, str]]:
         (_("from mail to receiver, 95% within"), _took(most)),
         (_("refused by the address rules"), str(found.blocked)),
         (_("lost by workers that died"), str(found.lost_leases)),
-        (_("last drain"), _ago(found.drain_age)),
+        (_("last drain"), _said_ago(_ago(found.drain_age))),
     ]
 
 
@@ -103,6 +103,10 @@ def _ago(found: float | None) -> str:
     if found is None:
         return "–"
     return timesince(timezone.now() - timedelta(seconds=found), depth=1)
+
+
+def _said_ago(since: str) -> str:
+    return since if since == "–" else _("%(since)s ago") % {"since": since}
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from threads.models import Tag
+from threads.models import Tag, Thread
 
 
 @admin.register(Tag)
@@ -24,7 +24,11 @@ class TagAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         tags: QuerySet[Any] = super().get_queryset(request)
-        counted: QuerySet[Any] = tags.annotate(number=Count("threads"))
+        # As the list shows them that the number leads to.
+        shown = Q(threads__last_message__isnull=False) & ~Q(
+            threads__status=Thread.Status.SPAM
+        )
+        counted: QuerySet[Any] = tags.annotate(number=Count("threads", filter=shown))
         return counted
 
     @display(description=_("threads"))  # type: ignore[untyped-decorator]
@@ -41,4 +45,6 @@ class TagAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what no thread bears, for the same reason."""
         allowed: bool = super().has_delete_permission(request, obj)
-        return allowed and (obj is None or not obj.threads.exists())
+        if not allowed or obj is None:
+            return allowed
+        return not obj.threads.filter(last_message__isnull=False).exists()

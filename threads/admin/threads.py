@@ -11,12 +11,12 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseNotAllowed,
-    HttpResponseRedirect,
 )
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.crypto import get_random_string
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.forms import ActionForm
@@ -26,12 +26,13 @@ from threads.admin import columns, refusals
 from threads.admin.base import ReadOnlyAdmin
 from threads.admin.lists import (
     QUEUES,
+    AssigneeFilter,
     NewestFirst,
     QueueFilter,
     search,
 )
 from threads.admin.page import page_of
-from threads.admin.verbs import TYPED, VERBS, actor_of, person
+from threads.admin.verbs import TYPED, VERBS, actor_of, person, thread_named
 from threads.errors import RefusedError
 from threads.lifecycle import Changes, change
 from threads.models import Thread
@@ -48,6 +49,9 @@ _SHOWN = (
     *("assignee__email", "assignee__first_name", "assignee__last_name"),
 )
 _FOUND = 20
+# As Django's lists name it in the links to their rows.
+_KEPT = "_changelist_filters"
+_LONGEST_FILTERS = 2_000
 
 
 class ThreadActionForm(ActionForm):  # type: ignore[misc]
@@ -73,7 +77,10 @@ class ThreadAdmin(ReadOnlyAdmin):
         columns.age,
     )
     list_display_links = (columns.what,)
-    list_filter = (QueueFilter, "status", "mailbox", "assignee", "priority", "tags")
+    list_filter = (
+        *(QueueFilter, "status", "mailbox", ("assignee", AssigneeFilter)),
+        *("priority", "tags"),
+    )
     list_select_related = ("customer", "mailbox", "assignee", "last_message")
     list_before_template = "admin/threads/tabs.html"
     list_per_page = 40
@@ -82,6 +89,8 @@ class ThreadAdmin(ReadOnlyAdmin):
     search_fields = ("subject",)
     search_help_text = gettext_lazy("Subject, customer or Message-ID")
     show_full_result_count = False
+    # Each number would be a count of the whole table.
+    show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
     action_form = ThreadActionForm
     actions: ClassVar = ["close_threads", "assign_to_me", "mark_as_spam", "add_tag"]
@@ -156,6 +165,11 @@ class ThreadAdmin(ReadOnlyAdmin):
                 )
                 % {"count": done},
             )
+        elif not failures:
+            messages.warning(
+                request,
+                _("Nothing changed: what you chose is no longer in this list."),
+            )
         for failure in failures[:_FAILURES_NAMED]:
             messages.error(request, failure)
         if len(failures) > _FAILURES_NAMED:
@@ -200,9 +214,10 @@ class ThreadAdmin(ReadOnlyAdmin):
 
     def do(self, request: HttpRequest, thread_id: str, verb: str) -> HttpResponse:
         """A button of the page: one verb, then the page again."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         thread = self._thread(request, thread_id)
+        if request.method != "POST":
+            # Who had to log in first comes by this address.
+            return redirect(_address(thread))
         if not self.has_act_permission(request):
             raise PermissionDenied
         if verb not in VERBS:
@@ -213,11 +228,12 @@ class ThreadAdmin(ReadOnlyAdmin):
             messages.error(request, refusals.said(error))
             if verb in TYPED:
                 return self._page(request, thread, typed=request.POST, status=422)
-            return redirect(_address(thread))
+            return redirect(_address(thread, **{_KEPT: _filters(request)}))
         messages.success(request, said)
         thread.refresh_from_db(fields=["merged_into"])
-        sent = f"?sent={verb}" if verb in TYPED else ""
-        return HttpResponseRedirect(_address(thread.merged_into or thread) + sent)
+        sent = verb if verb in TYPED else ""
+        stays = thread.merged_into or thread
+        return redirect(_address(stays, sent=sent, **{_KEPT: _filters(request)}))
 
     def choose_merge(self, request: HttpRequest, thread_id: str) -> HttpResponse:
         """Which thread it is part of: the customer's own first, or what one seeks."""
@@ -233,7 +249,7 @@ class ThreadAdmin(ReadOnlyAdmin):
             .order_by("-last_message_id")
         )
         found = (
-            search(others, asked) if asked else others.filter(customer=thread.customer)
+            _meant(others, asked) if asked else others.filter(customer=thread.customer)
         )
         return TemplateResponse(
             request,
@@ -271,6 +287,7 @@ class ThreadAdmin(ReadOnlyAdmin):
         status: int = 200,
     ) -> HttpResponse:
         shown = page_of(thread, request.GET.get("before", "")[:32])
+        back = _filters(request)
         return TemplateResponse(
             request,
             "admin/threads/thread/conversation.html",
@@ -280,6 +297,8 @@ class ThreadAdmin(ReadOnlyAdmin):
                 "title": str(thread),
                 "page": shown,
                 "thread": thread,
+                "back": back,
+                "kept": f"?{urlencode({_KEPT: back})}" if back else "",
                 "typed": typed or {},
                 "once": (typed or {}).get("once") or get_random_string(32),
                 "sent": request.GET.get("sent", ""),
@@ -290,5 +309,18 @@ class ThreadAdmin(ReadOnlyAdmin):
         )
 
 
-def _address(thread: Thread) -> str:
-    return reverse("admin:threads_thread_change", args=[thread.public_id])
+def _meant(threads: QuerySet[Thread], asked: str) -> QuerySet[Thread]:
+    """By an id, also within the address of its page; else what is sought."""
+    named = thread_named(asked)
+    return threads.filter(pk=named.pk) if named else search(threads, asked)
+
+
+def _filters(request: HttpRequest) -> str:
+    """Of the list that the person came from, and goes back to."""
+    return request.GET.get(_KEPT, "")[:_LONGEST_FILTERS]
+
+
+def _address(thread: Thread, **query: str) -> str:
+    url = reverse("admin:threads_thread_change", args=[thread.public_id])
+    given = urlencode({name: value for name, value in query.items() if value})
+    return f"{url}?{given}" if given else url

@@ -46,8 +46,20 @@ def thread_named(text: str) -> Thread | None:
 
 
 def addresses(text: str) -> tuple[str, ...]:
-    """As people write them in a line: with commas, semicolons or blanks."""
-    return tuple(part.strip("<>") for part in re.split(r"[,;\s]+", text) if "@" in part)
+    """As people write them in a line: with commas, semicolons or blanks, and names.
+
+    What holds no address is refused: the reply would go to fewer than were meant, or to
+    those who get it when nobody is named.
+    """
+    found: list[str] = []
+    for part in re.split(r"[,;\n]", text):
+        words = part.split()
+        here = [word.strip("<>") for word in words if "@" in word]
+        if words and not here:
+            said = _("%s is not an e-mail address. Write it as you@example.com.")
+            raise RefusedError("invalid", said % part.strip())
+        found += here
+    return tuple(found)
 
 
 def _change(request: HttpRequest, thread: Thread, **wanted: Any) -> None:

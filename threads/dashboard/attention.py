@@ -46,6 +46,7 @@ class Pulse:
     """What is set up, and the signs of life; read in one statement."""
 
     mailbox: bool
+    source: bool
     mail: bool
     webhook: bool
     worker_at: datetime | None
@@ -279,6 +280,7 @@ def _pulse() -> dict[str, Exists | Subquery]:
     workers = Heartbeat.objects.filter(kind="worker").order_by("-at")
     return {
         "mailbox": Exists(Mailbox.objects.all()),
+        "source": Exists(Source.objects.filter(active=True)),
         "mail": Exists(Message.objects.all()),
         "webhook": Exists(Webhook.objects.present()),
         "worker_at": Subquery(workers.values("at")[:1]),

@@ -36,6 +36,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["welcome"] = not any(step.done for step in steps)
     if pulse.mailbox:
         context["items"] = attention.items(user, pulse)
+        context["fetching"] = pulse.source
         days = traffic.deliveries()
         context["charts"] = [
             charts.mail(traffic.mail()),
@@ -48,6 +49,26 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
+def _mail_step(pulse: Pulse) -> Step:
+    """A mailbox alone fetches nothing."""
+    title = _("Let mail come in")
+    if pulse.source or pulse.mail or not pulse.mailbox:
+        return Step(
+            title=title,
+            detail=_("Send a mail to that address. It appears here as a thread."),
+            link=reverse("admin:threads_thread_changelist"),
+            action=_("To the threads"),
+            done=pulse.mail,
+        )
+    return Step(
+        title=title,
+        detail=_("Say where its mail is fetched: an IMAP folder, or a Maildir."),
+        link=reverse("admin:threads_source_add"),
+        action=_("New source"),
+        done=False,
+    )
+
+
 def _steps(pulse: Pulse) -> list[Step]:
     return [
         Step(
@@ -57,13 +78,7 @@ def _steps(pulse: Pulse) -> list[Step]:
             action=_("New mailbox"),
             done=pulse.mailbox,
         ),
-        Step(
-            title=_("Let mail come in"),
-            detail=_("Send a mail to that address. It appears here as a thread."),
-            link=reverse("admin:threads_thread_changelist"),
-            action=_("To the threads"),
-            done=pulse.mail,
-        ),
+        _mail_step(pulse),
         Step(
             title=_("Tell another system"),
             detail=_("A webhook is told of each mail, signed, within seconds."),

@@ -19,6 +19,9 @@ _ADDRESS = re.compile(r"[^\s<>@()\[\]\",;:]{1,64}@[\w.-]{1,253}")
 _HIDDEN = re.compile(
     r"[\u00ad\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
+# What makes one picture of two hides nothing: a family, a flag, somebody at work.
+_PICTURE = "\u2600-\u27bf\U0001f000-\U0001faff"
+_JOINED = re.compile(f"(?<=[{_PICTURE}\ufe0f])\u200d(?=[{_PICTURE}])")
 # A mailbox may be called so, and so is everybody's.
 _COMMON_NAMES = frozenset(
     {
@@ -108,7 +111,7 @@ def _of(
     for other in _ADDRESS.findall(shown)[:3]:
         if normalise(other) not in {address, ""}:
             yield "display_name_address", other
-    if _HIDDEN.search(person.name):
+    if _HIDDEN.search(_JOINED.sub("", person.name)):
         yield "hidden_characters", repr(person.name)[1:-1]
     if domain in domains:
         return

@@ -8,12 +8,14 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Page, Paginator
+from django.core.paginator import EmptyPage, Page, Paginator
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils import translation
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 if TYPE_CHECKING:
@@ -46,6 +48,15 @@ class CappedPaginator(_Paginator):
         if isinstance(rows, models.QuerySet):
             return len(self.keys)
         return min(len(rows), MOST_COUNTED)
+
+    def validate_number(self, number: Any) -> int:
+        """A list may become shorter under somebody's hands: then its last page."""
+        try:
+            return super().validate_number(number)
+        except EmptyPage:
+            if int(number) < 1:
+                raise
+            return self.num_pages
 
     @property
     def capped(self) -> bool:
@@ -154,16 +165,32 @@ class Buttons(_ModelAdmin):
     def _press(
         self, name: str, request: HttpRequest, object_id: str
     ) -> HttpResponseBase:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         obj = self.get_object(request, unquote(object_id))
         if obj is None:
             raise Http404
+        if request.method != "POST":
+            # Who had to log in first comes by this address.
+            return HttpResponseRedirect(self.page_of(obj))
         if not self.may_press(request, obj):
             raise PermissionDenied
         answer = getattr(self, name)(request, obj)
-        self.log_change(request, obj, str(self.buttons[name]))
+        with translation.override("en"):
+            self.log_change(request, obj, str(self.buttons[name]))
         return answer or HttpResponseRedirect(self.page_of(obj))
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What was pressed, in the language of who reads it."""
+        page: HttpResponse = super().history_view(request, object_id, extra_context)
+        shown = getattr(page, "context_data", None) or {}
+        for entry in shown.get("action_list", ()):
+            if entry.change_message:
+                entry.change_message = gettext(entry.change_message)
+        return page
 
 
 class WithoutTransaction(_ModelAdmin):

@@ -52,7 +52,11 @@
     for (const form of page.querySelectorAll("form[data-going]")) delete form.dataset.going;
   });
   // Reloading a page that said "sent" must not throw away a newer draft.
-  if (page.dataset.sent) history.replaceState(null, "", location.pathname + location.hash);
+  if (page.dataset.sent) {
+    const here = new URL(location);
+    here.searchParams.delete("sent");
+    history.replaceState(null, "", here);
+  }
 
   for (const choice of page.querySelectorAll("select[data-submit]")) {
     choice.form.querySelector("button").hidden = true;

@@ -63,6 +63,12 @@
     document.querySelectorAll("[data-load]").forEach(load);
   });
 
+  /* What is shown once: to load the page again must not make another. */
+  document.addEventListener("DOMContentLoaded", () => {
+    const shown = document.querySelector("[data-once]");
+    if (shown) history.replaceState(null, "", shown.dataset.once);
+  });
+
   const write = async (text) => {
     if (window.isSecureContext && navigator.clipboard) {
       await navigator.clipboard.writeText(text);
