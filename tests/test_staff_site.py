@@ -625,6 +625,19 @@ def test_nobody_gives_himself_more_than_he_has(client, member, boss):
     assert boss.email == "baas@shop.nl"
 
 
+def test_nobody_locks_himself_out(site, boss):
+    page = f"/admin/threads/user/{boss.pk}/"
+    answer = site.post(f"{page}change/", {"email": boss.email, "language": "nl"})
+    assert answer.status_code == 302
+    boss.refresh_from_db()
+    assert (boss.is_active, boss.is_staff, boss.is_superuser) == (True, True, True)
+    assert boss.language == "nl"
+    assert site.post(f"{page}delete/", {"post": "yes"}).status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": [boss.pk], "post": "yes"}
+    site.post("/admin/threads/user/", chosen)
+    assert User.objects.filter(pk=boss.pk).exists()
+
+
 def test_members_of_a_team_are_ticked(site, member):
     values = {"name": "Facturen", "members": [member.pk]}
     assert site.post("/admin/threads/team/add/", values).status_code == 302

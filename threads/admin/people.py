@@ -34,6 +34,7 @@ else:
 _LONGEST_USERNAME = 150
 # Whoever could give these to himself would have them all.
 _POWERS = ("is_superuser", "is_staff")
+_ACCESS = ("is_active", *_POWERS)
 
 
 class GroupsField(_Choice):
@@ -141,6 +142,9 @@ class UserAdmin(Buttons, PlainChoices, DjangoUserAdmin, ModelAdmin):  # type: ig
     def get_readonly_fields(
         self, request: HttpRequest, obj: models.Model | None = None
     ) -> Any:
+        """Nobody locks himself out, by mistake or for the last time."""
+        if obj is not None and obj.pk == request.user.pk:
+            return _ACCESS
         return () if request.user.is_superuser else _POWERS
 
     def has_change_permission(
@@ -154,7 +158,8 @@ class UserAdmin(Buttons, PlainChoices, DjangoUserAdmin, ModelAdmin):  # type: ig
         self, request: HttpRequest, obj: models.Model | None = None
     ) -> bool:
         allowed: bool = super().has_delete_permission(request, obj)
-        return allowed and not self._above(request, obj)
+        himself = obj is not None and obj.pk == request.user.pk
+        return allowed and not himself and not self._above(request, obj)
 
     def may_press(self, request: HttpRequest, obj: Any) -> bool:
         return self.has_change_permission(request, obj)
