@@ -134,6 +134,8 @@ class WebhookChange(Strict):
     headers = serializers.DictField(child=Text(allow_blank=True), required=False)
     basic_auth = BasicAuth(required=False, allow_null=True)
     timeout = Whole(required=False)
+    rate_limit = Whole(required=False, allow_null=True)
+    ordered = Flag(required=False)
     include_auto = Flag(required=False)
     include_spam = Flag(required=False)
     include_body = Flag(required=False)

@@ -182,6 +182,14 @@ _WEBHOOK_FIELDS: JSON = {
     "state": _one_of(Webhook.State.values),
     "headers": {**_list(_TEXT), "description": "Names only."},
     "timeout": _NUMBER,
+    "rate_limit": {
+        **_or_null(_NUMBER),
+        "description": "At most so many deliveries a second; null: no limit.",
+    },
+    "ordered": {
+        **_FLAG,
+        "description": "One at a time, in the order of the events.",
+    },
     "include_auto": _FLAG,
     "include_spam": _FLAG,
     "include_body": _FLAG,

@@ -14,11 +14,14 @@ class Receiver:
         self.answers = list(answers) or [(204, {}, b"")]
         self.delay = delay
         self.requests = []
+        # When each began to come, by `monotonic`.
+        self.times = []
         self.in_flight = self.most_in_flight = 0
         self.lock = threading.Lock()
 
     def answer(self, handler):
         with self.lock:
+            self.times.append(monotonic())
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
         body = handler.rfile.read(int(handler.headers.get("content-length") or 0))

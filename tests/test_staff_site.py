@@ -219,6 +219,20 @@ def test_hidden_values_stay_when_nobody_touches_them(site, webhook):
     assert webhook.basic_auth["password"] == "heel-geheim-2"
 
 
+def test_a_webhook_gets_its_pace_on_its_page(site, webhook):
+    url = f"/admin/webhooks/webhook/{webhook.pk}/change/"
+    answer = site.post(url, form_of(webhook, rate_limit=5, ordered="on"))
+    assert answer.status_code == 302, answer.context["errors"]
+    webhook.refresh_from_db()
+    assert (webhook.rate_limit, webhook.ordered) == (5, True)
+    refused = site.post(url, form_of(webhook, rate_limit=0))
+    assert refused.status_code == 200
+    assert refused.context["adminform"].form.errors.keys() == {"rate_limit"}
+    site.post(url, form_of(webhook))
+    webhook.refresh_from_db()
+    assert (webhook.rate_limit, webhook.ordered) == (None, False)
+
+
 def test_hidden_values_are_added_removed_and_replaced(site, webhook):
     url = f"/admin/webhooks/webhook/{webhook.pk}/change/"
     site.post(url, form_of(webhook, new_headers="X-More: 1\nX-Two: a:b"))

@@ -1,18 +1,21 @@
 """Deliveries are claimed by lease: a token, and a deadline on the database's clock."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from webhooks import dialect
+from webhooks import dialect, pace
 from webhooks.leases import in_seconds
 from webhooks.models import Delivery
+from webhooks.pace import AHEAD_SECONDS, SLOTS_END_WITHIN, Pace, Slots
+from webhooks.walks import walks_of
 
 LEASE_SECONDS = 60
 WEBHOOKS_AT_ONCE = 32
@@ -37,16 +40,45 @@ WHERE w.state = 'active' AND w.deleted_at IS NULL
         WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.next_at <= {then}
     )
 """
-_OLDEST = """
-SELECT (
+# With a pace of its own, it is not enough that something is due.
+_HAS_TURN = f"""
+    AND (
+        NOT w.ordered OR ({pace.head("w.id", "head.next_at")}) <= {{then}}
+        OR EXISTS ({pace.due_test("w.id", "{then}")})
+    )
+    AND (
+        w.rate_limit IS NULL OR w.next_slot_at IS NULL OR w.next_slot_at <= {{soon}}
+    )
+"""
+_HAS_TURN_NOW = f"""{_HAS_TURN}
+    AND (
+        NOT w.ordered OR NOT EXISTS ({pace.under_way("w.id")})
+        OR EXISTS ({pace.due_test("w.id", "{then}")})
+    )
+"""
+# Where nobody has a pace, planning all this would cost more than asking it.
+_HAS_NO_PACE = "AND NOT w.ordered AND w.rate_limit IS NULL"
+# Since when: one that has its turn or its slot only now could not be sent before.
+_OLDEST = f"""
+SELECT CASE WHEN w.ordered THEN (
+    SELECT MIN(first.next_at) FROM (
+        {pace.head("w.id", "head.next_at")}
+        UNION ALL SELECT one.next_at
+        FROM ({pace.due_test("w.id", "{then}", "test.next_at")}) AS one
+    ) AS first
+) ELSE (
     SELECT d.next_at FROM webhooks_delivery d
     WHERE d.webhook_id = w.id AND d.state = 'pending' ORDER BY d.next_at LIMIT 1
-)
-"""
+) END,
+    CASE WHEN w.ordered THEN w.last_claim_at END,
+    CASE WHEN w.rate_limit IS NOT NULL THEN w.next_slot_at END
+"""  # noqa: S608 -- our own text
 # Who has no room may not take the place of somebody who has; what counts is counted
 # below, when it is locked.
 _SERVABLE = f"""
-SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL {_DUE}
+SELECT w.id, w.max_in_flight, w.failing_since IS NOT NULL,
+    w.ordered OR w.rate_limit IS NOT NULL
+{_DUE} {{turn}}
     AND NOT {{busy}} AND (w.failing_since IS NULL OR %s)
     AND w.max_in_flight > (
         SELECT COUNT(*) FROM webhooks_delivery c
@@ -67,12 +99,7 @@ RETURNING id, (
 _TAKE = """
 UPDATE webhooks_delivery SET state = 'claimed', token = %s, claimed_until = {until}
 WHERE state = 'pending' AND id {walks}
-"""
-# Each webhook by its own walk of the partial index.
-_WALK = """
-SELECT id FROM webhooks_delivery
-WHERE webhook_id = {webhook} AND state = 'pending' AND next_at <= {now}
-ORDER BY next_at, id LIMIT {count}
+RETURNING webhook_id, is_test
 """
 
 
@@ -101,14 +128,18 @@ def recover() -> int:
 
 def work(within: float = 0) -> bool:
     """Whether anything can be sent now, or within so many seconds."""
-    due = _DUE.format(then=dialect.after(str(float(within))))
+    then, soon = float(within), within + SLOTS_END_WITHIN
+    due = (_DUE + _HAS_TURN).format(
+        then=dialect.after(str(then)), soon=dialect.after(str(soon))
+    )
     return bool(dialect.fetch(f"SELECT 1 {due} LIMIT 1"))
 
 
 def oldest_due() -> datetime | None:
     """For doctor and health: since when the oldest due delivery has been waiting."""
-    due = _DUE.format(then=dialect.now())
-    oldest = [dialect.moment(at) for (at,) in dialect.fetch(_OLDEST + due)]
+    asked = _OLDEST + _DUE + _HAS_TURN
+    rows = dialect.fetch(asked.format(then=dialect.now(), soon=dialect.now()))
+    oldest = [max(dialect.moment(at) for at in row if at is not None) for row in rows]
     return min(oldest, default=None)
 
 
@@ -116,6 +147,7 @@ class Servable(NamedTuple):
     pk: int
     max_in_flight: int
     is_failing: bool
+    has_pace: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,18 +167,34 @@ class Rooms:
     slow: Collection[int] = ()
     # Known to have no room of their own.
     busy: Collection[int] = ()
+    # Whether those with a pace of their own are served, too.
+    paced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How many were taken; of webhooks with a rate limit, their slots."""
+
+    count: int = 0
+    slots: Mapping[int, Slots] = field(default_factory=dict)
 
 
 @transaction.atomic
-def claim(token: UUID, rooms: Rooms) -> int:
-    """Take due deliveries under `token`; says how many.
+def claim(token: UUID, rooms: Rooms) -> Claim:
+    """Take due deliveries under `token`.
 
     Two steps: the first locks the webhooks, and only the second, with a snapshot of
     its own, counts what is in flight. One clever statement exceeds the cap.
     """
     now = dialect.now()
-    locked = dialect.locked("w", skip=True)
-    servable = _SERVABLE.format(then=now, busy=dialect.among("w.id"), locked=locked)
+    soon = dialect.after(str(AHEAD_SECONDS))
+    has_turn = _HAS_TURN_NOW.format(then=now, soon=soon)
+    servable = _SERVABLE.format(
+        then=now,
+        turn=has_turn if rooms.paced else _HAS_NO_PACE,
+        busy=dialect.among("w.id"),
+        locked=dialect.locked("w", skip=True),
+    )
     webhooks = [
         Servable(*row)
         for row in dialect.fetch(
@@ -154,16 +202,19 @@ def claim(token: UUID, rooms: Rooms) -> int:
         )
     ]
     if not webhooks:
-        return 0
+        return Claim()
     keys = dialect.keys(webhook.pk for webhook in webhooks)
     served = _SERVED.format(now=now, among=dialect.among("id"))
     in_flight = dict(dialect.fetch(served, keys))
-    picked = _pick(webhooks, in_flight, rooms)
+    paces = pace.of([webhook.pk for webhook in webhooks if webhook.has_pace])
+    picked = _pick(webhooks, in_flight, paces, rooms)
     if not picked:
-        return 0
-    walks, parameters = _walks(picked)
+        return Claim()
+    walks, parameters = walks_of(picked, paces)
     take = _TAKE.format(until=dialect.after(str(LEASE_SECONDS)), walks=walks)
-    return dialect.execute(take, dialect.plain(token), *parameters)
+    taken = dialect.fetch(take, dialect.plain(token), *parameters)
+    paced = Counter(webhook for webhook, is_test in taken if not is_test)
+    return Claim(len(taken), pace.take_slots(paces, paced))
 
 
 def claim_one(delivery: Delivery, token: UUID) -> bool:
@@ -178,40 +229,29 @@ def claim_one(delivery: Delivery, token: UUID) -> bool:
     )
 
 
-def _walks(picked: dict[int, int]) -> tuple[str, list[Any]]:
-    """So many of each webhook, the longest due first: what `id` is one of."""
-    if connection.vendor == "postgresql":
-        # The array keeps the planner from joining what the walks find with the whole
-        # table.
-        walk = _WALK.format(
-            webhook="picked.webhook", count="picked.count", now=dialect.now()
-        )
-        return (
-            "= ANY(ARRAY(SELECT walk.id FROM unnest(%s::bigint[], %s::int[])"  # noqa: S608 -- our own names
-            f" AS picked (webhook, count), LATERAL ({walk}) AS walk))"
-        ), [list(picked), list(picked.values())]
-    walk = _WALK.format(webhook="%s", count="%s", now=dialect.now())
-    walks = " UNION ALL ".join([f"SELECT id FROM ({walk})"] * len(picked))  # noqa: S608
-    return f"IN ({walks})", [number for pair in picked.items() for number in pair]
-
-
 def _pick(
-    webhooks: list[Servable], in_flight: dict[int, int], rooms: Rooms
+    webhooks: list[Servable],
+    in_flight: Mapping[int, int],
+    paces: Mapping[int, Pace],
+    rooms: Rooms,
 ) -> dict[int, int]:
     """How many of each webhook."""
     picked: dict[int, int] = {}
     room, unknown, failing = rooms.room, rooms.unknown, rooms.failing
     for webhook in webhooks:
         busy = in_flight.get(webhook.pk, 0)
+        most = webhook.max_in_flight - busy
+        if webhook.pk in paces:
+            most = min(most, paces[webhook.pk].able)
         if webhook.is_failing:
-            free = min(webhook.max_in_flight - busy, failing)
+            free = min(most, failing)
             failing -= max(free, 0)
         elif rooms.prompt is None or webhook.pk in rooms.prompt:
-            free = min(webhook.max_in_flight - busy, room)
+            free = min(most, room)
             room -= max(free, 0)
         else:
-            cap = webhook.max_in_flight if webhook.pk in rooms.slow else 1
-            free = min(cap - busy, unknown)
+            known = webhook.pk in rooms.slow
+            free = min(most, unknown) if known else min(most, 1 - busy, unknown)
             unknown -= max(free, 0)
         if free > 0:
             picked[webhook.pk] = free

@@ -21,7 +21,7 @@ from django.db import (
 )
 from django.utils import timezone
 
-from webhooks import bell, claims, dialect, faults, results, stopping
+from webhooks import bell, claims, dialect, faults, pace, results, stopping
 from webhooks.claims import (
     LEASE_SECONDS,
     Rooms,
@@ -30,7 +30,7 @@ from webhooks.claims import (
     recover,
     work,
 )
-from webhooks.jobs import Lane, Result, Targets, load
+from webhooks.jobs import Job, Lane, Result, Targets, load
 from webhooks.leases import Lease
 from webhooks.models import Delivery
 from webhooks.rules import policy
@@ -56,6 +56,7 @@ CLAIM_SECONDS = 0.1
 # Whoever has his hands full calls other machines so often.
 CALL_SECONDS = 1
 RECOVER_SECONDS = 5
+PACED_SECONDS = 1
 # A drain stays for retries that are due within a minute, and while others have any in
 # hand: it comes back within a minute should they die.
 LINGER_SECONDS = 60
@@ -126,6 +127,7 @@ class _Drain:
         self.targets = Targets()
         self.done: list[Result] = []
         self.flushed_at = self.claimed_at = self.recovered_at = self.called_at = 0.0
+        self.paced, self.paced_asked_at = False, 0.0
         self.leaving = False
         # What this drain has learnt: who answers at once, and who takes his time.
         self.prompt: set[int] = set()
@@ -206,6 +208,12 @@ class _Drain:
             recover()
             self.recovered_at = monotonic()
 
+    def _is_paced(self) -> bool:
+        """Whether any webhook has a pace of its own, as it was a second ago."""
+        if monotonic() - self.paced_asked_at >= PACED_SECONDS:
+            self.paced, self.paced_asked_at = pace.is_kept_by_any(), monotonic()
+        return self.paced
+
     def _start_more(self) -> None:
         lanes = self._lanes()
         rooms = Rooms(
@@ -215,16 +223,19 @@ class _Drain:
             prompt=self.prompt,
             slow=self.slow,
             busy=self._busy(),
+            paced=self._is_paced(),
         )
         self.claimed_at = monotonic()
         token = uuid4()
         claimed = claim(token, rooms)
-        if not claimed:
+        if not claimed.count:
             return
-        if claimed >= rooms.room:
+        if claimed.count >= rooms.room:
             self._call()
         faults.step("delivery.claimed")
-        for job in load(token, self.claimed_at + LEASE_SECONDS, self.targets):
+        jobs = load(token, self.claimed_at + LEASE_SECONDS, self.targets)
+        pace.place(jobs, claimed.slots, monotonic())
+        for job in jobs:
             if job.lane == Lane.PROMPT and job.webhook_pk not in self.prompt:
                 job.lane = Lane.UNKNOWN
             self.senders.start(job)
@@ -249,8 +260,14 @@ class _Drain:
             if result.outcome is not None and result.success:
                 prompt = result.outcome.duration_ms < 1000 * PROMPT_SECONDS
                 (self.prompt if prompt else self.slow).add(job.webhook_pk)
+            if result.gone or result.throttled:
+                self._hand_back(self.senders.call_back(job.webhook_pk))
         self.done += ended
         return bool(ended)
+
+    def _hand_back(self, jobs: list[Job]) -> None:
+        """Unsent, to be claimed again."""
+        self.done += [Result(job, timezone.now(), None) for job in jobs]
 
     def _flush(self, *, force: bool) -> bool:
         late = monotonic() - self.flushed_at >= FLUSH_SECONDS
@@ -289,8 +306,7 @@ class _Drain:
     def _leave(self) -> None:
         """Claim no more, hand back what has not begun, and let the next one begin."""
         self.leaving = True
-        for job in self.senders.withdraw():
-            self.done.append(Result(job, timezone.now(), None))
+        self._hand_back(self.senders.withdraw())
         if self.lease is not None:
             more = work(within=LINGER_SECONDS) or _in_other_hands()
             self.lease.give_back()

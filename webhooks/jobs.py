@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -115,6 +116,9 @@ class Job:
     lane: Lane = Lane.PROMPT
     # When a sender took it up, on the monotonic clock; 0 before.
     begun: float = 0.0
+    # Where the webhook has a rate limit: its slot, on the monotonic clock.
+    not_before: float = 0.0
+    not_after: float = inf
 
     def fits(self, webhook: Webhook | Target) -> bool:
         """Whether the webhook, as it is now, may be sent this."""
@@ -125,7 +129,7 @@ class Job:
 
 @dataclass(slots=True)
 class Result:
-    """`outcome` is None when the lease was too short to begin."""
+    """`outcome` is None when it was too late to begin: for its lease, or its slot."""
 
     job: Job
     started_at: datetime

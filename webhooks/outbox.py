@@ -136,7 +136,9 @@ def test(webhook: Webhook, event_type: str) -> Delivery:
         format=Format.BARE if bare else Format.FULL,
         body=render(flat, beside, body, bare=bare),
     )
-    delivery = Delivery.objects.create(event=row, webhook=webhook, body=stored)
+    delivery = Delivery.objects.create(
+        event=row, webhook=webhook, body=stored, is_test=True
+    )
     bell.ring()
     return delivery
 
@@ -165,6 +167,7 @@ def replay(delivery: Delivery) -> Delivery:
         webhook=webhook,
         body_id=delivery.body_id,
         replay_no=newest + 1,
+        is_test=delivery.is_test,
         state=Delivery.State.PENDING if active else Delivery.State.HELD,
     )
     if active:

@@ -98,6 +98,7 @@ def _step(pk: int) -> bool:
             webhook=webhook,
             body_id=one.body_id,
             replay_no=one.replay_no + 1,
+            is_test=one.is_test,
             state=State.PENDING if active else State.HELD,
         )
         for one in batch

@@ -34,6 +34,8 @@ _MOST_HEADERS = 20
 _HEADER_BYTES = 8_192
 _RESOLVE_SECONDS = 5.0
 _SHORTEST_TIMEOUT, _LONGEST_TIMEOUT = 5, 30
+# Deliveries a second.
+_FASTEST = 1_000
 
 
 class InvalidWebhookError(ValueError):
@@ -238,6 +240,10 @@ def _number(field: str, least: int, most: int) -> Callable[[object], int]:
     return check
 
 
+def _rate_limit(value: object) -> int | None:
+    return None if value is None else _number("rate_limit", 1, _FASTEST)(value)
+
+
 def _state(value: object) -> str:
     if value not in Webhook.State.values:
         raise InvalidWebhookError(
@@ -259,6 +265,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "basic_auth": check_basic_auth,
     "timeout": _number("timeout", _SHORTEST_TIMEOUT, _LONGEST_TIMEOUT),
     "max_in_flight": _number("max_in_flight", 1, 64),
+    "rate_limit": _rate_limit,
+    "ordered": _flag("ordered"),
     "include_auto": _flag("include_auto"),
     "include_spam": _flag("include_spam"),
     "include_body": _flag("include_body"),

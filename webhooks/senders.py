@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from heapq import heapify, heappop, heappush
 from queue import Empty, SimpleQueue
 from time import monotonic, time
 
@@ -27,20 +28,31 @@ class Senders:
         self.transport = Transport(policy(), settings.WEBHOOK_PROXY)
         self.flying: dict[int, Job] = {}
         self._todo: SimpleQueue[Job | None] = SimpleQueue()
+        # What waits for its slot, the next one first.
+        self._later: list[tuple[float, int, Job]] = []
         self._done: SimpleQueue[Result] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self, job: Job) -> None:
+        """At once, or when its slot begins and somebody waits in `finished`."""
         self.flying[id(job)] = job
-        if len(self._threads) < len(self.flying):
+        if job.not_before > monotonic():
+            heappush(self._later, (job.not_before, id(job), job))
+        else:
+            self._give(job)
+
+    def _give(self, job: Job) -> None:
+        if len(self._threads) < len(self.flying) - len(self._later):
             thread = threading.Thread(target=self._work, name="sender", daemon=True)
             thread.start()
             self._threads.append(thread)
         self._todo.put(job)
 
     def finished(self, seconds: float) -> list[Result]:
-        """What has ended, all of it; waits so long for the first."""
+        """What has ended, all of it; waits so long for the first, or for a slot."""
         found: list[Result] = []
+        if self._later:
+            seconds = min(max(self._later[0][0] - monotonic(), 0), seconds)
         try:
             found.append(self._done.get(timeout=seconds))
             while True:
@@ -49,17 +61,31 @@ class Senders:
             pass
         for result in found:
             del self.flying[id(result.job)]
+        while self._later and self._later[0][0] <= monotonic():
+            self._give(heappop(self._later)[-1])
+        return found
+
+    def call_back(self, webhook_pk: int) -> list[Job]:
+        """What waits for its slot at a receiver that wants no more just now."""
+        found = [job for *_slot, job in self._later if job.webhook_pk == webhook_pk]
+        if found:
+            self._later = [one for one in self._later if one[-1] not in found]
+            heapify(self._later)
+        for job in found:
+            del self.flying[id(job)]
         return found
 
     def withdraw(self) -> list[Job]:
         """Take back what nobody has begun."""
-        found: list[Job] = []
+        found = [job for *_slot, job in self._later]
+        self._later.clear()
         try:
             while job := self._todo.get_nowait():
-                del self.flying[id(job)]
                 found.append(job)
         except Empty:
             pass
+        for job in found:
+            del self.flying[id(job)]
         return found
 
     def end(self) -> None:
@@ -83,7 +109,8 @@ def send(job: Job, transport: Transport) -> Result:
     if job.target.trouble:
         outcome = Outcome(error="invalid_settings", detail=job.target.trouble)
         return Result(job, started_at, outcome)
-    if job.lease_ends - monotonic() < job.target.timeout + LEASE_MARGIN:
+    is_short = job.lease_ends - job.begun < job.target.timeout + LEASE_MARGIN
+    if is_short or job.begun > job.not_after:
         return Result(job, started_at, None)
     try:
         faults.step("delivery.sending")

@@ -27,6 +27,8 @@ def webhook_json(webhook: Webhook, *, secret: Secret | None = None) -> JSON:
         "state": webhook.state,
         "headers": sorted(webhook.headers or {}),
         "timeout": webhook.timeout,
+        "rate_limit": webhook.rate_limit,
+        "ordered": webhook.ordered,
         "include_auto": webhook.include_auto,
         "include_spam": webhook.include_spam,
         "include_body": webhook.include_body,

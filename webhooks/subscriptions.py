@@ -94,8 +94,9 @@ def enable(webhook: Webhook, *, with_exhausted: bool = False) -> Webhook:
         )
         newest = (
             Delivery.objects.filter(webhook=locked, event__in=lost.values("event"))
-            .values("event", "body")
+            .values("event", "body", "is_test")
             .annotate(last=Max("replay_no"))
+            .order_by("event")
         )
         Delivery.objects.bulk_create(
             Delivery(
@@ -103,6 +104,7 @@ def enable(webhook: Webhook, *, with_exhausted: bool = False) -> Webhook:
                 webhook=locked,
                 body_id=row["body"],
                 replay_no=row["last"] + 1,
+                is_test=row["is_test"],
                 state=Delivery.State.HELD,
             )
             for row in newest

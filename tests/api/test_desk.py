@@ -245,6 +245,7 @@ def test_a_webhook_lives_from_creation_to_deletion(client):
         ({"events": ["thread.exploded"]}, "events", "unknown_event"),
         ({"headers": {"Webhook-Id": "x"}}, "headers", "reserved_header"),
         ({"timeout": 60}, "timeout", "invalid"),
+        ({"rate_limit": 0}, "rate_limit", "invalid"),
         ({"secret": "x"}, "secret", "unknown_field"),
     ],
 )
@@ -255,6 +256,18 @@ def test_a_wrong_webhook_is_refused_with_the_field(client, change, field, code):
     assert answer.json()["errors"][0]["field"] == field
     assert answer.json()["errors"][0]["code"] == code
     assert Webhook.objects.count() == 0
+
+
+def test_a_webhook_has_no_pace_of_its_own_unless_asked(client):
+    want = {"url": "http://127.0.0.1:9999/", "events": ["message.received"]}
+    made = client.post("/api/v1/webhooks", want, format="json").json()
+    assert (made["rate_limit"], made["ordered"]) == (None, False)
+    url = f"/api/v1/webhooks/{made['id']}"
+    paced = client.patch(url, {"rate_limit": 5, "ordered": True}, format="json").json()
+    assert (paced["rate_limit"], paced["ordered"]) == (5, True)
+    assert client.get(url).json() == paced
+    free = client.patch(url, {"rate_limit": None}, format="json").json()
+    assert (free["rate_limit"], free["ordered"]) == (None, True)
 
 
 def test_a_refused_url_says_what_would_allow_it(client):

@@ -118,6 +118,10 @@ def test_a_pair_of_surrogates_is_one_character(client, arrive):
         ({"timeout": "15"}, "timeout"),
         ({"timeout": 15.0}, "timeout"),
         ({"timeout": True}, "timeout"),
+        ({"rate_limit": "5"}, "rate_limit"),
+        ({"rate_limit": 2.5}, "rate_limit"),
+        ({"ordered": "true"}, "ordered"),
+        ({"ordered": None}, "ordered"),
         ({"include_auto": "true"}, "include_auto"),
     ],
 )

@@ -381,7 +381,7 @@ def test_a_lease_that_is_lost_after_its_webhook_went_away(
     hook = webhook("http://127.0.0.1:9999/")
     publish()
     token = uuid4()
-    assert claim(token, Rooms(room=9, unknown=9, failing=9))
+    assert claim(token, Rooms(room=9, unknown=9, failing=9)).count
     leave(hook)
     Delivery.objects.update(claimed_until=in_seconds(-1))
     recover()
@@ -425,7 +425,7 @@ def test_what_changes_between_claim_and_sending_counts(webhook, publish, leave, 
         hook = webhook(receiver.url)
         publish()
         token = uuid4()
-        assert claim(token, ROOMS)
+        assert claim(token, ROOMS).count
         leave(hook)
         assert load(token, monotonic() + 60, Targets()) == []
         run()
@@ -673,11 +673,11 @@ def test_a_lost_lease_is_due_again_and_a_late_result_changes_nothing(webhook, pu
     webhook("http://127.0.0.1:9999/")
     publish()
     token = uuid4()
-    assert claim(token, ROOMS) == 1
+    assert claim(token, ROOMS).count == 1
     (late,) = load(token, 0.0, Targets())
     Delivery.objects.update(claimed_until=in_seconds(-1))
     assert recover() == 1
-    assert claim(uuid4(), ROOMS) == 1
+    assert claim(uuid4(), ROOMS).count == 1
     results.record([Result(late, Delivery.objects.get().created_at, Outcome(204))])
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.lost_leases) == ("claimed", 1)
@@ -749,7 +749,8 @@ def test_many_claimers_take_each_delivery_once_and_keep_the_cap(webhook, publish
     def work(token):
         try:
             taken.extend(
-                claim(token, Rooms(room=100, unknown=0, failing=100)) for _ in range(3)
+                claim(token, Rooms(room=100, unknown=0, failing=100)).count
+                for _ in range(3)
             )
         finally:
             connection.close()
@@ -770,7 +771,7 @@ def test_failing_webhooks_use_a_quarter_of_the_senders(webhook, publish):
         webhook(f"http://127.0.0.1:9999/{number}")
     Webhook.objects.update(failing_since=Now())
     publish(4)
-    assert claim(uuid4(), ROOMS) == 8
+    assert claim(uuid4(), ROOMS).count == 8
 
 
 def test_a_webhook_that_is_not_known_yet_has_one_send_at_a_time(webhook, publish):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from webhooks import outbox
+from webhooks import outbox, pace
 from webhooks.admin.base import (
     MOST_COUNTED,
     Buttons,
@@ -95,6 +95,9 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
             "words": of_event(delivery.event.type),
             "colour": COLOURS[delivery.state],
             "why": why_not_delivered(delivery, last),
+            "before": pace.before(delivery)
+            if delivery.state == State.PENDING
+            else None,
             "attempts": [{"row": a, "verdict": of_attempt(a)} for a in attempts],
             "finished": delivery.state in _FINISHED,
             "body": pretty(bytes(delivery.body.body)),

@@ -36,6 +36,8 @@ _PLAIN = (
     "domains",
     "timeout",
     "max_in_flight",
+    "rate_limit",
+    "ordered",
     "include_auto",
     "include_spam",
     "include_body",
@@ -125,6 +127,7 @@ class WebhookForm(_Form):
         model = Webhook
         fields = _PLAIN
         widgets = {  # noqa: RUF012 -- Django's own shape
+            "ordered": UnfoldBooleanSwitchWidget,
             "include_auto": UnfoldBooleanSwitchWidget,
             "include_spam": UnfoldBooleanSwitchWidget,
             "include_body": UnfoldBooleanSwitchWidget,

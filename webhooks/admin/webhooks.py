@@ -61,7 +61,10 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
         ),
         (
             _("Speed"),
-            {"classes": ["collapse"], "fields": ("timeout", "max_in_flight")},
+            {
+                "classes": ["collapse"],
+                "fields": ("timeout", "max_in_flight", "rate_limit", "ordered"),
+            },
         ),
     )
     buttons: ClassVar = {

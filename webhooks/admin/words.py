@@ -4,6 +4,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from webhooks import pace
 from webhooks.claims import LOST_LEASES
 from webhooks.models import Attempt, Delivery, Webhook
 
@@ -100,6 +101,17 @@ def why_not_delivered(delivery: Delivery, last: Attempt | None) -> str:
             answer = str(_HELD[Webhook.State(delivery.webhook.state)])
         case Delivery.State.PENDING if _resting(delivery.webhook):
             answer = tried + gettext("The receiver asked to be left alone for a while.")
+        case Delivery.State.PENDING if waits_for := pace.before(delivery):
+            answer = gettext(
+                "It waits for the delivery before it (%s): this webhook is told one"
+                " event after the other."
+            )
+            answer %= waits_for.public_id
+        case Delivery.State.PENDING if pace.limits(delivery):
+            answer = gettext(
+                "It waits its turn: the webhook takes at most %d a second."
+            )
+            answer %= delivery.webhook.rate_limit
         case Delivery.State.CLAIMED:
             answer = gettext("It is being sent at this moment.")
         case _ if last is None:

@@ -75,6 +75,8 @@ class Delivery(models.Model):
     )
     body = models.ForeignKey(EventBody, on_delete=models.CASCADE, related_name="+")
     replay_no = models.PositiveIntegerField(default=0)
+    # Of an event sent by hand: it waits neither for its turn nor for a rate limit.
+    is_test = models.BooleanField(default=False, db_default=False, editable=False)
     state = models.CharField(
         _("state"), max_length=9, choices=State.choices, default=State.PENDING
     )
@@ -123,6 +125,18 @@ class Delivery(models.Model):
                 fields=["webhook", "next_at", "id"],
                 name="delivery_due",
                 condition=Q(state="pending"),
+            ),
+            # claims.claim: whose turn it is, where the order is kept.
+            models.Index(
+                fields=["webhook", "id"],
+                name="delivery_head",
+                condition=Q(state="pending") & Q(is_test=False),
+            ),
+            # claims.claim: tests go first there.
+            models.Index(
+                fields=["webhook", "id"],
+                name="delivery_test",
+                condition=Q(state="pending") & Q(is_test=True),
             ),
             # claims.claim: how many of a webhook are in flight.
             models.Index(

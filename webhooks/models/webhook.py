@@ -78,6 +78,26 @@ class Webhook(models.Model):
         default=4,
         validators=[MinValueValidator(1), MaxValueValidator(64)],
     )
+    # None: as fast as it answers.
+    rate_limit = models.PositiveSmallIntegerField(
+        _("deliveries a second at most"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_(
+            "Empty: as fast as the receiver answers. Retries count, test events don't."
+        ),
+    )
+    ordered = models.BooleanField(
+        _("in the order of the events"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "One at a time: the next event goes out when the one before it has been"
+            " delivered or given up. That is no faster than one event per answer, and"
+            " an event that keeps failing holds up all later ones, for up to 76 hours."
+        ),
+    )
     include_auto = models.BooleanField(_("include automatic mail"), default=True)
     include_spam = models.BooleanField(_("include spam"), default=False)
     include_body = models.BooleanField(_("include body text"), default=True)
@@ -86,6 +106,8 @@ class Webhook(models.Model):
 
     # Health, written by claims, results, health and, at a new start, subscriptions.
     last_claim_at = models.DateTimeField(null=True, editable=False)
+    # With a rate limit: when the next send may begin, on the database's clock.
+    next_slot_at = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
@@ -103,7 +125,11 @@ class Webhook(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["active", "paused", "off"]),
                 name="webhook_state",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(rate_limit=None) | Q(rate_limit__gte=1),
+                name="webhook_rate_limit",
+            ),
         ]
         indexes: ClassVar = [
             # claims.claim: the webhooks that may be served, longest waiting first.
