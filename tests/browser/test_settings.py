@@ -88,7 +88,7 @@ def test_a_test_event_is_sent_and_its_answer_stands_on_the_page(
     expect(result).to_contain_text(" ms")
     assert len(receiver.requests) == 1
     assert b'"webhook.test"' in receiver.requests[0][2]
-    page.get_by_role("link", name="webhook.test").click()
+    page.get_by_role("link", name="Test event", exact=True).click()
     expect(page.get_by_text("Attempts")).to_be_visible()
     page.get_by_role("button", name="Send again").click()
     expect(page.get_by_text("It goes out again")).to_be_visible()

@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin
 from webhooks import delivery, outbox, record, replays, rotation, subscriptions
 from webhooks.admin.base import Buttons, WithoutTransaction, column
 from webhooks.admin.form import WebhookForm
-from webhooks.admin.words import of_attempt
+from webhooks.admin.words import of_attempt, of_event
 from webhooks.catalogue import TEST
 from webhooks.fields import UnreadableSecretError
 from webhooks.models import Delivery, Replay, Secret, Webhook
@@ -125,7 +125,10 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
             "jobs": Replay.objects.filter(webhook=webhook, finished_at=None),
             "exhausted": mine.filter(state=Delivery.State.EXHAUSTED).count(),
             "since": localdate(webhook.failing_since or timezone.now()),
-            "recent": mine.select_related("event").order_by("-pk")[:_RECENT],
+            "recent": [
+                (sent, of_event(sent.event.type))
+                for sent in mine.select_related("event").order_by("-pk")[:_RECENT]
+            ],
             "deliveries_url": f"{deliveries}?webhook__id__exact={webhook.pk}",
             "tested": tested,
             "attempt": (attempt := tested and tested.attempt_set.last()),
