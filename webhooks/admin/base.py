@@ -39,15 +39,18 @@ class CappedPaginator(_Paginator):
 
     @cached_property
     def keys(self) -> list[Any]:
+        """One more than is counted, which says that there are more."""
         rows: Any = self.object_list
-        return list(rows.values_list("pk", flat=True)[:MOST_COUNTED])
+        return list(rows.values_list("pk", flat=True)[: MOST_COUNTED + 1])
+
+    @cached_property
+    def _found(self) -> int:
+        rows = self.object_list
+        return len(self.keys if isinstance(rows, models.QuerySet) else rows)
 
     @cached_property
     def count(self) -> int:
-        rows = self.object_list
-        if isinstance(rows, models.QuerySet):
-            return len(self.keys)
-        return min(len(rows), MOST_COUNTED)
+        return min(self._found, MOST_COUNTED)
 
     def validate_number(self, number: Any) -> int:
         """A list may become shorter under somebody's hands: then its last page."""
@@ -60,8 +63,8 @@ class CappedPaginator(_Paginator):
 
     @property
     def capped(self) -> bool:
-        """There may be more than it counted."""
-        return self.count == MOST_COUNTED
+        """There are more than it counted."""
+        return self._found > MOST_COUNTED
 
     def page(self, number: int | str) -> Page[Any]:
         if not isinstance(self.object_list, models.QuerySet):
