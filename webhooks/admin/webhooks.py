@@ -111,6 +111,9 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
 
     def _about(self, request: HttpRequest, webhook: Webhook) -> dict[str, Any]:
         mine = Delivery.objects.filter(webhook=webhook)
+        states = (Delivery.State.HELD, Delivery.State.EXHAUSTED)
+        waiting = mine.filter(state__in=states).order_by().values_list("state")
+        counted = dict(waiting.annotate(models.Count("pk")))
         deliveries = reverse("admin:webhooks_delivery_changelist")
         asked = request.GET.get("tested")
         tested = mine.filter(public_id=asked).first() if asked else None
@@ -120,10 +123,10 @@ class WebhookAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[mis
             "old_secrets": Secret.objects.live()
             .filter(webhook=webhook, expires_at__isnull=False)
             .count(),
-            "held": mine.filter(state=Delivery.State.HELD).count(),
+            "held": counted.get(Delivery.State.HELD, 0),
             "records": list(zip(_SPANS, record.of(webhook), strict=True)),
             "jobs": Replay.objects.filter(webhook=webhook, finished_at=None),
-            "exhausted": mine.filter(state=Delivery.State.EXHAUSTED).count(),
+            "exhausted": counted.get(Delivery.State.EXHAUSTED, 0),
             "since": localdate(webhook.failing_since or timezone.now()),
             "recent": [
                 (sent, of_event(sent.event.type))
