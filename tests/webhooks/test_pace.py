@@ -252,8 +252,8 @@ def test_many_claimers_never_have_two_of_a_webhook(webhook, publish):
     for hook in Webhook.objects.all():
         done = Delivery.objects.filter(webhook=hook, state="succeeded")
         waiting = Delivery.objects.filter(webhook=hook, state="pending")
-        last, first = done.latest("pk").pk, waiting.earliest("pk").pk
-        assert last < first
+        # On a quick machine nothing waits any more.
+        assert not waiting.filter(pk__lt=done.latest("pk").pk).exists()
 
 
 def test_under_its_lock_a_webhook_is_looked_at_again(webhook, publish):
