@@ -9,6 +9,7 @@ from functools import cache
 from json import loads
 from typing import Any, NamedTuple
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import JSONField, OuterRef, Subquery
 from django.db.models.expressions import RawSQL
 
@@ -56,7 +57,10 @@ _MOMENTS = slice(_IS_NEW + 1, Row._fields.index("participants"))
 
 def rows(threads: ThreadQuerySet) -> list[Row]:
     """Their rows, in no order; `threads` may be sliced."""
-    asked, parameters = threads.values("pk").query.sql_with_params()
+    try:
+        asked, parameters = threads.values("pk").query.sql_with_params()
+    except EmptyResultSet:  # of no mailbox: Django asks the database nothing
+        return []
     found = dialect.fetch(_statement().replace(_ASKED, asked), *parameters)
     return [
         Row._make(

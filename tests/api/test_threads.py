@@ -51,6 +51,13 @@ def test_a_list_shows_a_thread_as_its_own_page_does(client, arrive):
         assert json.dumps(row) == json.dumps({key: own[key] for key in row})
 
 
+def test_a_mailbox_that_is_not_of_the_domain_has_no_threads_there(client, arrive):
+    arrive()
+    arrive(to="info@b.nl", text="x\n")
+    answer = client.get("/api/v1/threads?domain=shop.nl&mailbox=info@b.nl&count=true")
+    assert answer.json() == {"next": None, "previous": None, "results": [], "count": 0}
+
+
 def test_a_trailing_slash_answers_the_same(client, arrive):
     arrive()
     assert client.get("/api/v1/threads/").status_code == 200

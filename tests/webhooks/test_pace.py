@@ -695,23 +695,23 @@ def test_no_statement_reads_all_that_waits(webhook):
 
 
 def test_a_delivery_says_what_it_waits_for(webhook, publish):
+    def said(delivery):
+        return why_not_delivered(delivery, None, pace.before(delivery))
+
     hook = webhook(NOWHERE, ordered=True, rate_limit=3)
     publish(3)
     first, second, third = Delivery.objects.order_by("pk")
-    assert "Is a worker running?" in why_not_delivered(first, None)
+    assert "Is a worker running?" in said(first)
     for one in (second, third):
-        assert f"the delivery before it ({first.public_id})" in why_not_delivered(
-            one, None
-        )
+        assert f"the delivery before it ({first.public_id})" in said(one)
     Delivery.objects.filter(pk=first.pk).update(state="exhausted")
-    assert "Is a worker running?" in why_not_delivered(second, None)
+    assert "Is a worker running?" in said(second)
     assert claim(uuid4(), ROOMS).count == 1
-    assert second.public_id in why_not_delivered(third, None)
+    assert second.public_id in said(third)
     subscriptions.change(hook, {"ordered": False})
     third.refresh_from_db()
     third = Delivery.objects.get(pk=third.pk)
-    said = why_not_delivered(third, None)
-    assert said == "It waits its turn: the webhook takes at most 3 a second."
+    assert said(third) == "It waits its turn: the webhook takes at most 3 a second."
 
 
 @pytest.mark.parametrize(

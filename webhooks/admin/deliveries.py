@@ -90,14 +90,14 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
         delivery: Delivery = kwargs["obj"]
         attempts = list(delivery.attempt_set.all())
         last = attempts[-1] if attempts else None
+        pending = delivery.state == State.PENDING
+        before = pace.before(delivery) if pending else None
         context |= {
             "delivery": delivery,
             "words": of_event(delivery.event.type),
             "colour": COLOURS[delivery.state],
-            "why": why_not_delivered(delivery, last),
-            "before": pace.before(delivery)
-            if delivery.state == State.PENDING
-            else None,
+            "why": why_not_delivered(delivery, last, before),
+            "before": before,
             "attempts": [{"row": a, "verdict": of_attempt(a)} for a in attempts],
             "finished": delivery.state in _FINISHED,
             "body": pretty(bytes(delivery.body.body)),

@@ -85,8 +85,13 @@ def of_attempt(attempt: Attempt) -> str:
     return str(group) % status if group else attempt.error
 
 
-def why_not_delivered(delivery: Delivery, last: Attempt | None) -> str:
-    """The question that everybody asks of a delivery, answered; `""` once it is."""
+def why_not_delivered(
+    delivery: Delivery, last: Attempt | None, before: Delivery | None
+) -> str:
+    """The question that everybody asks of a delivery, answered; `""` once it is.
+
+    `last` is its newest attempt, `before` what `pace.before` says.
+    """
     tried = of_attempt(last) + " " if last else ""
     match delivery.state:
         case Delivery.State.SUCCEEDED:
@@ -101,12 +106,12 @@ def why_not_delivered(delivery: Delivery, last: Attempt | None) -> str:
             answer = str(_HELD[Webhook.State(delivery.webhook.state)])
         case Delivery.State.PENDING if _resting(delivery.webhook):
             answer = tried + gettext("The receiver asked to be left alone for a while.")
-        case Delivery.State.PENDING if waits_for := pace.before(delivery):
+        case Delivery.State.PENDING if before is not None:
             answer = gettext(
                 "It waits for the delivery before it (%s): this webhook is told one"
                 " event after the other."
             )
-            answer %= waits_for.public_id
+            answer %= before.public_id
         case Delivery.State.PENDING if pace.limits(delivery):
             answer = gettext(
                 "It waits its turn: the webhook takes at most %d a second."
