@@ -48,7 +48,7 @@ from threads.reading import columns, person
 from threads.serializers import LIST_LIMIT
 from webhooks import faults
 from webhooks.outbox import NewEvent, publish
-from webhooks.rows import insert, new, update
+from webhooks.rows import insert, new, take_keys, update
 
 
 class LostClaimError(Exception):
@@ -397,9 +397,14 @@ class _Arrival:
 
     def _save(self) -> None:
         self.customers.save()
+        messages = list(self.messages.values())
+        # A thread names its newest message, and each message its thread.
+        take_keys(messages)
+        for place in self.places:
+            if place.messages:
+                place.thread.last_message = place.messages[-1]
         fresh = [place for place in self.places if place.thread.pk is None]
         insert([place.thread for place in fresh])
-        messages = list(self.messages.values())
         for place in self.places:
             for message in place.messages:
                 message.thread = place.thread
@@ -407,19 +412,22 @@ class _Arrival:
         insert(self.references)
         insert(self.attachments)
         insert(self.recipients)
-        self._save_threads()
+        self._save_threads(fresh)
 
-    def _save_threads(self) -> None:
+    def _save_threads(self, fresh: list[Place]) -> None:
         changed = [place for place in self.places if place.changed]
         for place in changed:
-            if place.messages:
-                place.thread.last_message = place.messages[-1]
             if place.merged_into is not None:
                 self._save_merge(place, place.standing())
             if place.tagged:
                 place.thread.tags.set(Tag.objects.filter(name__in=place.tags))
+        stale = [
+            place.thread
+            for place in changed
+            if place not in fresh or place.merged_into is not None
+        ]
         update(
-            [place.thread for place in changed],
+            stale,
             [
                 "status",
                 "priority",

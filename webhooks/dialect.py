@@ -33,6 +33,23 @@ def after(seconds: str) -> str:
     )
 
 
+def next_keys() -> str:
+    """Keys of a table that nobody has yet; asked with its name and how many."""
+    if _is_postgresql():
+        return (
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id'))"
+            " FROM generate_series(1, %s)"
+        )
+    # The one writer inserts them before anybody else can.
+    return (
+        "WITH RECURSIVE key(id, last) AS ("
+        "SELECT seq + 1, seq FROM (SELECT COALESCE(MAX(seq), 0) AS seq"
+        " FROM sqlite_sequence WHERE name = %s)"
+        " UNION ALL SELECT id + 1, last FROM key WHERE id < last + %s"
+        ") SELECT id FROM key"
+    )
+
+
 def locked(alias: str, *, skip: bool = False) -> str:
     """What ends a SELECT of rows to be changed. SQLite has one writer anyway."""
     if not _is_postgresql():

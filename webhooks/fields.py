@@ -6,7 +6,6 @@ import time
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
@@ -14,6 +13,8 @@ from django.db.models.query_utils import DeferredAttribute
 from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
     _CharField = models.CharField[str, str]
     _TextField = models.TextField[Any, Any]
 else:
@@ -69,7 +70,10 @@ class UnreadableSecretError(Exception):
 
 
 @cache
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+def _fernet(keys: tuple[str, ...]) -> "MultiFernet":
+    # Megabytes, which only who opens or seals a secret needs.
+    from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+
     if not keys:
         msg = (
             "ENCRYPTION_KEYS is not set; it protects stored secrets. Make one with:"
@@ -91,6 +95,8 @@ def encrypt(value: Any) -> str:
 
 def decrypt(token: str) -> Any:
     """Raises `UnreadableSecretError` rather than hand out ciphertext."""
+    from cryptography.fernet import InvalidToken  # noqa: PLC0415 -- as above
+
     try:
         plain = _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode())
     except InvalidToken:

@@ -43,6 +43,21 @@ def new(model: type[Row], **values: Any) -> Row:
     return row
 
 
+def take_keys(rows: Sequence[models.Model]) -> None:
+    """Rows of one model get their keys before they go in.
+
+    So two rows that name each other are written once. Only within a transaction that
+    inserts them.
+    """
+    if not rows:
+        return
+    table = rows[0]._meta.db_table  # noqa: SLF001 -- the public way
+    with connection.cursor() as cursor:
+        cursor.execute(dialect.next_keys(), [table, len(rows)])
+        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk = key
+
+
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert rows of one model, which get their keys; no signals are sent.
 
@@ -81,7 +96,7 @@ def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
 def _insert(rows: Sequence[models.Model], ending: str) -> None:
     if not rows:
         return
-    table = _Table.of(type(rows[0]))
+    table = _Table.of(type(rows[0]), keyed=rows[0].pk is not None)
     for chunk in table.chunks(rows):
         source, parameters = table.source(chunk)
         with connection.cursor() as cursor:
@@ -132,7 +147,7 @@ class _Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """A model as SQL has it: all columns but the key, or those of some fields."""
+    """A model as SQL has it: its columns without the key or with, or some fields'."""
 
     name: str
     columns: Sequence[_Column]
@@ -140,11 +155,17 @@ class _Table:
 
     @classmethod
     @cache
-    def of(cls, model: type[models.Model], fields: tuple[str, ...] = ()) -> "_Table":
+    def of(
+        cls,
+        model: type[models.Model],
+        fields: tuple[str, ...] = (),
+        *,
+        keyed: bool = False,
+    ) -> "_Table":
         columns = [
             _Column.of(field)
             for field in model._meta.local_concrete_fields  # noqa: SLF001 -- the public way
-            if (field.name in fields if fields else not field.primary_key)
+            if (field.name in fields if fields else keyed or not field.primary_key)
         ]
         return cls(
             name=connection.ops.quote_name(model._meta.db_table),  # noqa: SLF001 -- too

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import DataError, IntegrityError, connection
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from webhooks import rows
@@ -144,3 +144,22 @@ def test_what_the_clock_says_is_due_at_once(webhook):
     )
     assert Delivery.objects.filter(next_at__lte=Now()).exists()
     assert not Delivery.objects.filter(next_at__gt=in_seconds(0)).exists()
+
+
+def test_keys_are_there_before_their_rows(webhook):
+    first, second = event_of(position=1), event_of(position=2)
+    with transaction.atomic():
+        rows.take_keys([first, second])
+        keys = [first.pk, second.pk]
+        assert len(set(keys)) == 2
+        rows.insert([first, second])
+    assert [first.pk, second.pk] == keys
+    assert Event.objects.get(pk=keys[1]).position == 2
+    # Whoever comes after, by whichever way, gets another one.
+    third, fourth = event_of(position=3), event_of(position=4)
+    third.save()
+    with transaction.atomic():
+        rows.take_keys([fourth])
+        rows.insert([fourth])
+    assert len({*keys, third.pk, fourth.pk}) == 4
+    rows.take_keys([])

@@ -59,12 +59,14 @@ class Message(models.Model):
     mailbox = models.ForeignKey(
         Mailbox,
         on_delete=models.PROTECT,
+        db_index=False,  # message_by_id begins with it
         related_name="messages",
         verbose_name=_("mailbox"),
     )
     thread = models.ForeignKey(
         Thread,
         on_delete=models.PROTECT,
+        db_index=False,  # message_of_thread begins with it
         related_name="messages",
         verbose_name=_("thread"),
     )
@@ -231,7 +233,8 @@ class Message(models.Model):
 class Reference(models.Model):
     """An id in In-Reply-To or References of a message."""
 
-    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE)
+    # reference_by_id begins with it.
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, db_index=False)
     message = models.ForeignKey(
         Message, on_delete=models.CASCADE, related_name="references"
     )
@@ -259,7 +262,10 @@ class Recipient(models.Model):
         BOUNCED = "bounced", _("bounced")
 
     message = models.ForeignKey(
-        Message, on_delete=models.CASCADE, related_name="recipients"
+        Message,
+        on_delete=models.CASCADE,
+        db_index=False,  # recipient_once begins with it
+        related_name="recipients",
     )
     address = models.CharField(max_length=320)
     state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
@@ -280,7 +286,8 @@ class Attachment(models.Model):
     """Metadata; the bytes are read from the original, by part number."""
 
     public_id = PublicIdField()
-    message = models.ForeignKey(Message, on_delete=models.CASCADE)
+    # attachment_part begins with it.
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, db_index=False)
     part = models.PositiveSmallIntegerField()
     filename = models.CharField(_("file name"), max_length=255, blank=True)
     content_type = models.CharField(max_length=255)

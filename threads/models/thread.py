@@ -81,6 +81,7 @@ class Thread(models.Model):
     mailbox = models.ForeignKey(
         Mailbox,
         on_delete=models.PROTECT,
+        db_index=False,  # thread_by_mailbox begins with it
         related_name="threads",
         verbose_name=_("mailbox"),
     )
@@ -96,6 +97,7 @@ class Thread(models.Model):
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
+        db_index=False,  # thread_by_assignee begins with it
         related_name="threads",
         verbose_name=_("assignee"),
     )

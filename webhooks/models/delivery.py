@@ -64,12 +64,14 @@ class Delivery(models.Model):
     event = models.ForeignKey(
         Event,
         on_delete=models.CASCADE,
+        db_index=False,  # delivery_once begins with it
         related_name="deliveries",
         verbose_name=_("event"),
     )
     webhook = models.ForeignKey(
         Webhook,
         on_delete=models.CASCADE,
+        db_index=False,  # delivery_of_webhook begins with it
         related_name="deliveries",
         verbose_name=_("webhook"),
     )
@@ -169,7 +171,10 @@ class Attempt(models.Model):
     """Append-only. Never holds a secret or a header value of ours."""
 
     delivery = models.ForeignKey(
-        Delivery, on_delete=models.CASCADE, related_name="attempt_set"
+        Delivery,
+        on_delete=models.CASCADE,
+        db_index=False,  # attempt_number begins with it
+        related_name="attempt_set",
     )
     number = models.PositiveIntegerField(_("number"))
     started_at = models.DateTimeField(_("started"))

@@ -63,7 +63,12 @@ class EventBody(models.Model):
         FULL = "full", _("full")
         BARE = "bare", _("without text")
 
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="bodies")
+    event = models.ForeignKey(
+        Event,
+        on_delete=models.CASCADE,
+        db_index=False,  # event_body_format begins with it
+        related_name="bodies",
+    )
     format = models.CharField(max_length=4, choices=Format.choices)
     body = models.BinaryField()
 

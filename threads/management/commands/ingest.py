@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from threads import ledger, outages, watch
+from threads import ledger, outages
 from threads.arrival import LostClaimError
 from threads.doors import open_door, source_for, start_of
 from threads.ingest import Options, take_in
@@ -191,6 +191,8 @@ class Command(OperatorCommand):
             if tally.stored or tally.duplicates or tally.errors:
                 self._report(source, tally)
             return tally
+
+        from threads import watch  # noqa: PLC0415 -- megabytes for a single pass
 
         watch.run(
             lambda: self._configured(options["mailbox"]),
