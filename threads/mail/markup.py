@@ -156,23 +156,18 @@ def text_of(html: str) -> str:
         return ""
     pieces: list[str] = []
     links = 0
-    # A node to enter, or what to do when what stands before it is done.
-    stack: list[_Step] = [root]
+    # A node to go on with, or what to do when what stands before it is done.
+    stack: list[_Step] = []
+    _enter(root, root.tag or "", pieces, stack)
     while stack:
         item = stack.pop()
-        if isinstance(item, LexborNode):
-            if item is not root and (following := item.next) is not None:
-                stack.append(following)
-            tag = item.tag
-            if tag == "-text":
-                pieces.append(_SPACES.sub(" ", item.text_content or ""))
-            elif tag not in _SILENT and tag is not None and tag[0] not in "-_":
-                _enter(item, tag, pieces, stack)
-        elif isinstance(item, str):
+        if isinstance(item, str):
             pieces.append(item)
-        else:
+        elif isinstance(item, _Link):
             links += 1
             pieces.append(item.note(pieces) if links <= limits.LINKS else "")
+        else:
+            _along(item, pieces, stack)
     return _tidy("".join(pieces))
 
 
@@ -196,25 +191,37 @@ class _Link:
 _Step = LexborNode | str | _Link
 
 
+def _along(node: LexborNode | None, pieces: list[str], stack: list[_Step]) -> None:
+    """A node and those beside it, until one holds others: that is entered."""
+    while node is not None:
+        tag = node.tag
+        if tag == "-text":
+            pieces.append(_SPACES.sub(" ", node.text_content or ""))
+        elif tag == "br":
+            pieces.append("\n")
+        elif tag == "img":
+            pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
+        elif tag not in _SILENT and tag is not None and tag[0] not in "-_":
+            if (following := node.next) is not None:
+                stack.append(following)
+            _enter(node, tag, pieces, stack)
+            return
+        node = node.next
+
+
 def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) -> None:
-    if tag == "br":
-        pieces.append("\n")
-        return
-    if tag == "img":
-        pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
-        return
     if edge := _EDGES.get(tag):
         if tag == "p" and _is_line(node):
             edge = _LINE
         pieces.append(edge)
         stack.append(edge)
-    if tag == "div" and _divides(node) and _RULE not in pieces[-_NEAR:]:
-        pieces += [_RULE, "\n"]
-    if tag == "blockquote" and _quotes(node):
-        pieces.append(f"{_QUOTE}\n")
-        stack.append(f"\n{_UNQUOTE}")
-    elif tag == "li":
-        pieces.append("* ")
+        if tag == "div" and _divides(node) and _RULE not in pieces[-_NEAR:]:
+            pieces += [_RULE, "\n"]
+        elif tag == "blockquote" and _quotes(node):
+            pieces.append(f"{_QUOTE}\n")
+            stack.append(f"\n{_UNQUOTE}")
+        elif tag == "li":
+            pieces.append("* ")
     elif tag in {"td", "th"}:
         stack.append(" ")
     elif tag == "a":

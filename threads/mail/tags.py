@@ -6,7 +6,7 @@ mail has any use for loses its tags here and keeps its text.
 """
 
 import re
-from collections import Counter
+from collections import defaultdict
 
 from threads.mail import limits
 
@@ -86,24 +86,24 @@ class _Leveller:
         self.pending = 0
         self.open: list[str] = []
         # How many of each name are open, and how many were left out.
-        self.opened: Counter[str] = Counter()
-        self.left_out: Counter[str] = Counter()
+        self.opened: defaultdict[str, int] = defaultdict(int)
+        self.left_out: defaultdict[str, int] = defaultdict(int)
 
     def written(self) -> Levelled:
         html = self.html
         at = 0
         while found := _MARKUP.search(html, at):
-            name = found[2]
-            if found.start() - at > _LONG_TEXT:
-                self._interrupt(at, found.start())
-            start, at = found.span()
-            if name and found[3]:
-                at = self._tag(name.lower(), found, start, at)
-            elif found[4]:
-                end = _COMMENT_ENDS.search(html, at)
-                at = self._left_out(start, end.end() if end else len(html))
-            elif found[5]:
-                at = self._left_out(start, at)
+            start, end = found.span()
+            if start - at > _LONG_TEXT:
+                self._interrupt(at, start)
+            slash, name, ends, comment, declaration = found.groups()
+            if ends:
+                at = self._tag(name.lower(), slash, start, end)
+            elif comment:
+                last = _COMMENT_ENDS.search(html, end)
+                at = self._left_out(start, last.end() if last else len(html))
+            elif declaration:
+                at = self._left_out(start, end)
             else:  # the tag never ends, nor does the mail
                 at = self._left_out(start, len(html))
         self._interrupt(at, len(html))
@@ -126,15 +126,15 @@ class _Leveller:
         self.pending = end
         return end
 
-    def _tag(self, name: str, found: re.Match[str], start: int, at: int) -> int:
-        closes = bool(found[1])
-        if name in _UNREAD and not closes:
+    def _tag(self, name: str, slash: str, start: int, at: int) -> int:
+        """From where on nothing is decided yet."""
+        if name in _UNREAD and not slash:
             return self._left_out(start, self._after(name, at))
         if name in _VOID:
-            kept = not closes or name == "br"
+            kept = not slash or name == "br"
         elif name in _REFUSED or name in _UNREAD:
             kept = False
-        elif closes:
+        elif slash:
             kept = self._close(name, start)
         else:
             kept = self._open(name, start)
@@ -167,10 +167,11 @@ class _Leveller:
             return False
         if not self.opened[name]:
             return name == "p"  # closed only, it still breaks the line
-        depth = len(self.open) - 1
-        while self.open[depth] != name:
-            depth -= 1
-        self._close_to(depth + 1, start)
+        if self.open[-1] != name:
+            depth = len(self.open) - 1
+            while self.open[depth] != name:
+                depth -= 1
+            self._close_to(depth + 1, start)
         self.open.pop()
         self.opened[name] -= 1
         return True
