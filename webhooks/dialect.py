@@ -90,19 +90,31 @@ def rows(columns: Iterable[str], values: Iterable[Sequence[Any]]) -> str:
     return dumps(
         [dict(zip(names, row, strict=True)) for row in values],
         ensure_ascii=False,
-        default=plain,
+        # Asked once: each row has some.
+        default=_on_postgresql if _is_postgresql() else _on_sqlite,
     )
 
 
 def plain(value: object) -> str:
     """A moment or a token as its column has it."""
+    return _on_postgresql(value) if _is_postgresql() else _on_sqlite(value)
+
+
+def _on_postgresql(value: object) -> str:
     match value:
         case datetime():
-            if _is_postgresql():
-                return value.isoformat()
+            return value.isoformat()
+        case UUID():
+            return str(value)
+    raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _on_sqlite(value: object) -> str:
+    match value:
+        case datetime():
             return str(value.astimezone(UTC).replace(tzinfo=None))
         case UUID():
-            return str(value) if _is_postgresql() else value.hex
+            return value.hex
     raise TypeError(f"{type(value).__name__} is no plain value")
 
 

@@ -37,8 +37,9 @@ def new(model: type[Row], **values: Any) -> Row:
     for name, make in blank.made:
         if name not in values:
             row.__dict__[name] = make()
-    for name in blank.relations & values.keys():
-        setattr(row, name, values.pop(name))
+    for name in blank.relations.keys() & values.keys():
+        other = row._state.fields_cache[name] = values.pop(name)  # noqa: SLF001 -- too
+        row.__dict__[blank.relations[name]] = other.pk if other else None
     row.__dict__.update(values)
     return row
 
@@ -255,8 +256,8 @@ class _Blank:
     plain: dict[str, Any]
     # Made anew for each row: attribute → its maker.
     made: list[tuple[str, Callable[[], Any]]]
-    # Fields that hold another row.
-    relations: frozenset[str]
+    # Fields that hold another row, and where its key is.
+    relations: dict[str, str]
 
 
 @cache
@@ -274,5 +275,5 @@ def _blank(model: type[models.Model]) -> _Blank:
             if field.attname not in made
         },
         made=list(made.items()),
-        relations=frozenset(field.name for field in fields if field.is_relation),
+        relations={f.name: f.attname for f in fields if f.is_relation},
     )
