@@ -11,9 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, CharField, Value, When
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from threads import bounces
@@ -46,9 +43,19 @@ from threads.models import (
 from threads.place import Place, move_rows
 from threads.reading import columns, person
 from threads.serializers import LIST_LIMIT
-from webhooks import faults
+from webhooks import dialect, faults
 from webhooks.outbox import NewEvent, publish
 from webhooks.rows import insert, new, take_keys, update
+
+_CLOSED = {"id": "bigint", "state": "text", "message": "bigint"}
+_CLOSE = """
+UPDATE threads_ingestrecord SET state = new.state, message_id = new.message,
+    token = NULL, claimed_until = NULL, last_error = '', error_words = '[]',
+    updated_at = {now}
+FROM {new}
+WHERE threads_ingestrecord.id = new.id
+    AND threads_ingestrecord.state = 'seen' AND token = %s
+"""
 
 
 class LostClaimError(Exception):
@@ -454,35 +461,15 @@ class _Arrival:
         self, fates: list[tuple[IngestRecord, Message | int, str]], token: UUID
     ) -> None:
         """Fenced: it counts only while every record is still ours."""
-        doubles = [
-            record.pk
-            for record, _, state in fates
-            if state == IngestRecord.State.DUPLICATE
-        ]
-        closed = IngestRecord.objects.filter(
-            pk__in=[record.pk for record, _, _ in fates],
-            state=IngestRecord.State.SEEN,
-            token=token,
-        ).update(
-            state=Case(
-                When(pk__in=doubles, then=Value(IngestRecord.State.DUPLICATE)),
-                default=Value(IngestRecord.State.DONE),
-                output_field=CharField(),
+        sql = _CLOSE.format(now=dialect.now(), new=dialect.table(_CLOSED))
+        rows = dialect.rows(
+            _CLOSED,
+            (
+                (record.pk, state, m.pk if isinstance(m, Message) else m)
+                for record, m, state in fates
             ),
-            message_id=RawSQL(  # noqa: S611 -- our own numbers
-                f"CASE id{' WHEN %s THEN %s' * len(fates)} END",
-                [
-                    number
-                    for record, m, _ in fates
-                    for number in (record.pk, m.pk if isinstance(m, Message) else m)
-                ],
-            ),
-            token=None,
-            claimed_until=None,
-            last_error="",
-            error_words=[],
-            updated_at=Now(),
         )
+        closed = dialect.execute(sql, rows, dialect.plain(token))
         if closed != len(fates):
             raise LostClaimError
 
