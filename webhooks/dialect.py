@@ -91,13 +91,13 @@ def rows(columns: Iterable[str], values: Iterable[Sequence[Any]]) -> str:
         [dict(zip(names, row, strict=True)) for row in values],
         ensure_ascii=False,
         # Asked once: each row has some.
-        default=_on_postgresql if _is_postgresql() else _on_sqlite,
+        default=_on_postgresql if _is_postgresql() else on_sqlite,
     )
 
 
 def plain(value: object) -> str:
     """A moment or a token as its column has it."""
-    return _on_postgresql(value) if _is_postgresql() else _on_sqlite(value)
+    return _on_postgresql(value) if _is_postgresql() else on_sqlite(value)
 
 
 def _on_postgresql(value: object) -> str:
@@ -109,7 +109,8 @@ def _on_postgresql(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is no plain value")
 
 
-def _on_sqlite(value: object) -> str:
+def on_sqlite(value: object) -> str:
+    """The same, for who knows which database it is."""
     match value:
         case datetime():
             return str(value.astimezone(UTC).replace(tzinfo=None))

@@ -6,9 +6,10 @@ JSON text and their bytes beside it, SQLite as parameters. Values are plain: no
 expressions, no secrets, and every column has one.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
@@ -25,7 +26,15 @@ Row = TypeVar("Row", bound=models.Model)
 # As many parameters as SQLite takes in a statement, at least.
 _PARAMETERS = 32_766
 # Stored as Python has them.
-_PLAIN = (models.BooleanField, models.CharField, models.IntegerField, models.TextField)
+_PLAIN = (
+    models.BinaryField,
+    models.BooleanField,
+    models.CharField,
+    models.IntegerField,
+    models.TextField,
+)
+# What SQLite has as text.
+_WRITTEN = (models.DateTimeField, models.UUIDField)
 
 
 def new(model: type[Row], **values: Any) -> Row:
@@ -111,10 +120,19 @@ def _insert(rows: Sequence[models.Model], ending: str) -> None:
             if not ending.endswith("RETURNING id"):
                 continue
             keys = cursor.fetchall()
+        alias = connection.alias
         for row, (key,) in zip(chunk, keys, strict=True):
             row.pk = key
             row._state.adding = False  # noqa: SLF001 -- as `bulk_create` leaves it
-            row._state.db = connection.alias  # noqa: SLF001
+            row._state.db = alias  # noqa: SLF001
+
+
+def _written(value: Any) -> str | None:
+    return None if value is None else dialect.on_sqlite(value)
+
+
+def _dumped(value: Any, *, encoder: Any) -> str | None:
+    return None if value is None else json.dumps(value, cls=encoder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +150,20 @@ class _Column:
         if isinstance(field, EncryptedField):
             raise TypeError(f"{field} is encrypted: write it by its model")
 
-        def stored(value: Any) -> Any:
-            return field.get_db_prep_save(value, connection)
-
-        plain = isinstance(field, (*_PLAIN, models.ForeignKey))
+        stored: Callable[[Any], Any] | None = None
+        if isinstance(field, _WRITTEN):
+            stored = _written
+        elif isinstance(field, models.JSONField):
+            stored = partial(_dumped, encoder=field.encoder)
+        elif not isinstance(field, (*_PLAIN, models.ForeignKey)):
+            stored = partial(field.get_db_prep_save, connection=connection)
         key = field.primary_key
         return cls(
             field=field,
             name=field.attname,
             quoted=connection.ops.quote_name(field.column),
             type=field.rel_db_type(connection) if key else field.db_type(connection),
-            stored=None if plain else stored,
+            stored=stored,
         )
 
 
