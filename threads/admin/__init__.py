@@ -7,6 +7,7 @@ from threads.admin import (
     messages,
     people,
     quarantine,
+    sources,
     tags,
     threads,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "messages",
     "people",
     "quarantine",
+    "sources",
     "tags",
     "threads",
 ]
