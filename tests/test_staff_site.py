@@ -103,7 +103,7 @@ BUTTONS = {
         "pause",
         "switch_off",
     ),
-    "webhooks_delivery": ("send_again",),
+    "webhooks_delivery": ("send_again", "try_now", "give_up"),
     "threads_mailbox": ("test_smtp",),
     "threads_source": ("test_connection",),
     "threads_ingestrecord": ("try_again",),

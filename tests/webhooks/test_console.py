@@ -160,6 +160,37 @@ def test_what_a_narrowed_webhook_may_not_hear_is_not_sent_again_by_hand(
     assert Delivery.objects.count() == 1
 
 
+def test_staff_try_a_waiting_delivery_at_once_or_give_it_up(site, webhook, publish):
+    with receiving((500, {}, b"")) as receiver:
+        webhook(receiver.url, ordered=True)
+        publish(2)
+        first, second = Delivery.objects.order_by("pk")
+        page = f"/admin/webhooks/delivery/{first.pk}/"
+
+        def press(button):
+            return site.post(f"{page}{button}/", follow=True).content.decode()
+
+        def tried():
+            delivery.drain(budget_seconds=20)
+            return first.attempt_set.count(), second.attempt_set.count()
+
+        # The next attempt is five seconds away.
+        assert [tried(), tried()] == [(1, 0), (1, 0)]
+        assert "It is due now." in press("try-now")
+        assert tried() == (2, 0)
+        assert "It is not tried any more." in press("give-up")
+        assert "All 2 attempts failed" in site.get(f"{page}change/").content.decode()
+        # The next one's turn.
+        assert tried() == (2, 1)
+        for button in ("try-now", "give-up"):
+            assert "It does not wait any more." in press(button)
+    publish()
+    third = Delivery.objects.latest("pk")
+    assert Delivery.objects.filter(pk=third.pk).give_up() == 1
+    page = f"/admin/webhooks/delivery/{third.pk}/change/"
+    assert "given up by hand before its first" in site.get(page).content.decode()
+
+
 def test_every_page_says_which_webhooks_have_been_failing_for_an_hour(site, webhook):
     page = "/admin/threads/thread/"
     hook = webhook("https://hooks.nl/in?token=geheim")

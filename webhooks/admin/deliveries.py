@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from webhooks import outbox, pace
+from webhooks import bell, outbox, pace
 from webhooks.admin.base import (
     MOST_COUNTED,
     Buttons,
@@ -20,6 +20,7 @@ from webhooks.admin.base import (
 from webhooks.admin.events import DayFilter, KindFilter, named, pretty
 from webhooks.admin.words import of_attempt, of_event, why_not_delivered
 from webhooks.models import Delivery, Event
+from webhooks.models.delivery import DeliveryQuerySet
 
 State = Delivery.State
 COLOURS = {
@@ -31,6 +32,10 @@ COLOURS = {
     "cancelled": "default",
 }
 _FINISHED = (State.SUCCEEDED, State.EXHAUSTED)
+
+
+def _one(delivery: Delivery) -> DeliveryQuerySet:
+    return Delivery.objects.filter(pk=delivery.pk)
 
 
 class EventFilter(KindFilter):
@@ -57,7 +62,11 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
     show_facets = admin.ShowFacets.NEVER
     fieldsets = ((None, {"fields": ()}),)
     actions = ("send_failed_again",)
-    buttons: ClassVar = {"send_again": _("Sent again.")}
+    buttons: ClassVar = {
+        "send_again": _("Sent again."),
+        "try_now": _("Tried at once."),
+        "give_up": _("Given up."),
+    }
 
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
@@ -100,6 +109,7 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
             "before": before,
             "attempts": [{"row": a, "verdict": of_attempt(a)} for a in attempts],
             "finished": delivery.state in _FINISHED,
+            "pending": pending,
             "body": pretty(bytes(delivery.body.body)),
         }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -115,6 +125,21 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
             return HttpResponseRedirect(self.page_of(delivery))
         messages.success(request, gettext("It goes out again: this is the new one."))
         return HttpResponseRedirect(self.page_of(again))
+
+    def try_now(self, request: HttpRequest, delivery: Delivery) -> None:
+        if _one(delivery).hurry():
+            bell.ring()
+            messages.success(request, gettext("It is due now."))
+        else:
+            messages.warning(request, gettext("It does not wait any more."))
+
+    def give_up(self, request: HttpRequest, delivery: Delivery) -> None:
+        """What stands behind it in the order may go."""
+        if _one(delivery).give_up():
+            bell.ring()
+            messages.success(request, gettext("It is not tried any more."))
+        else:
+            messages.warning(request, gettext("It does not wait any more."))
 
     @admin.action(
         description=_("Send again what was given up"),

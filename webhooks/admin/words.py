@@ -155,6 +155,8 @@ def _lost(delivery: Delivery) -> str:
 
 
 def _given_up(delivery: Delivery) -> str:
+    if not delivery.attempts:
+        return gettext("It was given up by hand before its first attempt.")
     given_up = ngettext(
         "After %d attempt it is not tried any more.",
         "All %d attempts failed; it is not tried any more.",

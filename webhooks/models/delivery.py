@@ -39,6 +39,16 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def cancel(self) -> None:
         self.update(state=Delivery.State.CANCELLED, finished_at=Now())
 
+    def hurry(self) -> int:
+        """What waits for its next attempt is due now; says how many do."""
+        return self.filter(state=Delivery.State.PENDING).update(next_at=Now())
+
+    def give_up(self) -> int:
+        """What waits is not tried any more, for somebody said so; says how many do."""
+        return self.filter(state=Delivery.State.PENDING).update(
+            state=Delivery.State.EXHAUSTED, finished_at=Now()
+        )
+
     def settle(self) -> None:
         """Not to be tried again: the webhook is gone, not active, or was narrowed."""
         waiting = self.filter(state=Delivery.State.PENDING)
