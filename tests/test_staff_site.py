@@ -467,7 +467,7 @@ def test_why_a_delivery_has_not_arrived_is_a_sentence(site, webhook):
     for change, sentence in (
         ({"state": "pending"}, "Is a worker running?"),
         ({"state": "held"}, "Enable the webhook again"),
-        ({"state": "exhausted"}, "0 attempts failed"),
+        ({"state": "exhausted"}, "given up by hand before its first attempt"),
         ({"state": "cancelled"}, "The webhook no longer hears this event"),
     ):
         Delivery.objects.filter(pk=sent.pk).update(**change)

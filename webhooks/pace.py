@@ -52,10 +52,12 @@ SELECT {columns} FROM (
 ) AS test
 WHERE test.next_at <= {then} LIMIT 1
 """
-# Also when its lease ran out: it comes back as the first.
+# Also when its lease ran out: it comes back as the first. Each has one; that it is said
+# leads SQLite to the index of the few that are in flight.
 _UNDER_WAY = """
 SELECT u.id FROM webhooks_delivery u
 WHERE u.webhook_id = {webhook} AND u.state = 'claimed' AND NOT u.is_test
+    AND u.claimed_until IS NOT NULL
 """
 
 

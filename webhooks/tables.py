@@ -1,6 +1,6 @@
 """For migrations: how PostgreSQL keeps a table, which Django has no words for.
 
-Nothing of it changes what a query finds; on SQLite nothing is done.
+Nothing of it changes what a query finds.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,26 @@ from typing import Any
 
 from django.apps.registry import Apps
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import RunPython
+from django.db.migrations import (
+    AlterField,
+    RunPython,
+    RunSQL,
+    SeparateDatabaseAndState,
+)
+
+
+def without_index(
+    table: str, column: str, index: str, field: AlterField
+) -> SeparateDatabaseAndState:
+    """Drop a foreign key's index, which another one begins with: `field` is without.
+
+    Dropped as it is: Django would copy the table on SQLite, and on PostgreSQL check
+    the whole foreign key again.
+    """
+    make = f'CREATE INDEX "{index}" ON "{table}" ("{column}")'
+    return SeparateDatabaseAndState(
+        [RunSQL(f'DROP INDEX IF EXISTS "{index}"', make)], [field]
+    )
 
 
 def without_prefix_indexes(app: str, *models: str) -> RunPython:

@@ -76,7 +76,7 @@ def test_it_is_up_with_a_sample_told_and_verified_and_stops_leaving_nothing(
         everybody = descendants(run.pid)
         begun = monotonic()
         assert run.end(signal.SIGINT) == 0, run.output()
-        assert monotonic() - begun < 5
+        assert monotonic() - begun < 15
         assert not [pid for pid in everybody if alive(pid)]
 
     secrets = (tmp_path / ".env").read_text()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db.models.functions import Now
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -181,14 +182,39 @@ def test_staff_try_a_waiting_delivery_at_once_or_give_it_up(site, webhook, publi
         assert "It is not tried any more." in press("give-up")
         assert "All 2 attempts failed" in site.get(f"{page}change/").content.decode()
         # The next one's turn.
+        shown = f"/admin/webhooks/delivery/{second.pk}/change/"
+        assert "/try-now/" in site.get(shown).content.decode()
         assert tried() == (2, 1)
+        kept = LogEntry.objects.count()
         for button in ("try-now", "give-up"):
             assert "It does not wait any more." in press(button)
+        assert LogEntry.objects.count() == kept
+    # Behind another, or while its receiver rests, it would be due and wait.
     publish()
     third = Delivery.objects.latest("pk")
-    assert Delivery.objects.filter(pk=third.pk).give_up() == 1
     page = f"/admin/webhooks/delivery/{third.pk}/change/"
+    behind = site.get(page).content.decode()
+    Delivery.objects.filter(pk=second.pk).give_up()
+    Webhook.objects.update(breaker_until=in_seconds(60))
+    resting = site.get(page).content.decode()
+    assert "/give-up/" in behind
+    assert "/give-up/" in resting
+    assert "/try-now/" not in behind + resting
+    assert Delivery.objects.filter(pk=third.pk).give_up() == 1
     assert "given up by hand before its first" in site.get(page).content.decode()
+
+
+def test_what_is_due_already_keeps_its_place_when_it_is_hurried(webhook, publish):
+    webhook("https://example.com/")
+    publish(2)
+    Delivery.objects.update(next_at=in_seconds(-60))
+    overdue, later = Delivery.objects.order_by("pk")
+    Delivery.objects.filter(pk=later.pk).update(next_at=in_seconds(60))
+    due = Delivery.objects.values_list("next_at", flat=True)
+    before = due.get(pk=overdue.pk)
+    assert Delivery.objects.all().hurry() == 2
+    assert due.get(pk=overdue.pk) == before
+    assert due.filter(next_at__lte=in_seconds(0)).count() == 2
 
 
 def test_every_page_says_which_webhooks_have_been_failing_for_an_hour(site, webhook):

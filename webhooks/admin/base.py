@@ -121,8 +121,9 @@ class PlainChoices(_ModelAdmin):
 class Buttons(_ModelAdmin):
     """Buttons on a page that do something: each posts with a token, never a link.
 
-    `buttons` maps the name of a method `(request, obj) -> response | None` to the line
-    that the history keeps of it. None goes back to the page.
+    `buttons` maps the name of a method `(request, obj) -> response | bool | None` to
+    the line that the history keeps of it; False keeps none, for nothing was done. What
+    is no response goes back to the page.
     """
 
     buttons: ClassVar[Mapping[str, Any]] = {}
@@ -177,9 +178,12 @@ class Buttons(_ModelAdmin):
         if not self.may_press(request, obj):
             raise PermissionDenied
         answer = getattr(self, name)(request, obj)
-        with translation.override("en"):
-            self.log_change(request, obj, str(self.buttons[name]))
-        return answer or HttpResponseRedirect(self.page_of(obj))
+        if answer is not False:
+            with translation.override("en"):
+                self.log_change(request, obj, str(self.buttons[name]))
+        if isinstance(answer, HttpResponseBase):
+            return answer
+        return HttpResponseRedirect(self.page_of(obj))
 
     def history_view(
         self,

@@ -18,7 +18,7 @@ from webhooks.admin.base import (
     column,
 )
 from webhooks.admin.events import DayFilter, KindFilter, named, pretty
-from webhooks.admin.words import of_attempt, of_event, why_not_delivered
+from webhooks.admin.words import of_attempt, of_event, rests, why_not_delivered
 from webhooks.models import Delivery, Event
 from webhooks.models.delivery import DeliveryQuerySet
 
@@ -36,6 +36,16 @@ _FINISHED = (State.SUCCEEDED, State.EXHAUSTED)
 
 def _one(delivery: Delivery) -> DeliveryQuerySet:
     return Delivery.objects.filter(pk=delivery.pk)
+
+
+def _told(request: HttpRequest, waited: int, done: str) -> bool:
+    """Whether anything was done; a worker may have been faster."""
+    if waited:
+        bell.ring()
+        messages.success(request, done)
+    else:
+        messages.warning(request, gettext("It does not wait any more."))
+    return bool(waited)
 
 
 class EventFilter(KindFilter):
@@ -110,6 +120,8 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
             "attempts": [{"row": a, "verdict": of_attempt(a)} for a in attempts],
             "finished": delivery.state in _FINISHED,
             "pending": pending,
+            # Else it would be due, and wait for something else.
+            "may_try": before is None and not rests(delivery.webhook),
             "body": pretty(bytes(delivery.body.body)),
         }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -126,20 +138,13 @@ class DeliveryAdmin(Buttons, ShownOnly, ModelAdmin):  # type: ignore[misc]
         messages.success(request, gettext("It goes out again: this is the new one."))
         return HttpResponseRedirect(self.page_of(again))
 
-    def try_now(self, request: HttpRequest, delivery: Delivery) -> None:
-        if _one(delivery).hurry():
-            bell.ring()
-            messages.success(request, gettext("It is due now."))
-        else:
-            messages.warning(request, gettext("It does not wait any more."))
+    def try_now(self, request: HttpRequest, delivery: Delivery) -> bool:
+        return _told(request, _one(delivery).hurry(), gettext("It is due now."))
 
-    def give_up(self, request: HttpRequest, delivery: Delivery) -> None:
+    def give_up(self, request: HttpRequest, delivery: Delivery) -> bool:
         """What stands behind it in the order may go."""
-        if _one(delivery).give_up():
-            bell.ring()
-            messages.success(request, gettext("It is not tried any more."))
-        else:
-            messages.warning(request, gettext("It does not wait any more."))
+        done = gettext("It is not tried any more.")
+        return _told(request, _one(delivery).give_up(), done)
 
     @admin.action(
         description=_("Send again what was given up"),

@@ -104,7 +104,7 @@ def why_not_delivered(
             answer = tried + _given_up(delivery)
         case Delivery.State.HELD:
             answer = str(_HELD[Webhook.State(delivery.webhook.state)])
-        case Delivery.State.PENDING if _resting(delivery.webhook):
+        case Delivery.State.PENDING if rests(delivery.webhook):
             answer = tried + gettext("The receiver asked to be left alone for a while.")
         case Delivery.State.PENDING if before is not None:
             answer = gettext(
@@ -139,7 +139,8 @@ _HELD = {
 }
 
 
-def _resting(webhook: Webhook) -> bool:
+def rests(webhook: Webhook) -> bool:
+    """The receiver wants, or needs, to be left alone."""
     until = webhook.breaker_until
     return until is not None and until > timezone.now()
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -40,8 +40,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         self.update(state=Delivery.State.CANCELLED, finished_at=Now())
 
     def hurry(self) -> int:
-        """What waits for its next attempt is due now; says how many do."""
-        return self.filter(state=Delivery.State.PENDING).update(next_at=Now())
+        """What waits for its next attempt is due now; says how many wait.
+
+        What is due already keeps its place among the others.
+        """
+        return self.filter(state=Delivery.State.PENDING).update(
+            next_at=Least("next_at", Now())
+        )
 
     def give_up(self) -> int:
         """What waits is not tried any more, for somebody said so; says how many do."""
