@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
@@ -623,6 +625,22 @@ def test_nobody_gives_himself_more_than_he_has(client, member, boss):
     client.post(f"/admin/threads/user/{boss.pk}/change/", {**values, "email": "x@y.nl"})
     boss.refresh_from_db()
     assert boss.email == "baas@shop.nl"
+
+
+def test_who_did_anything_is_switched_off_and_not_deleted(site, member):
+    page = f"/admin/threads/user/{member.pk}/delete/"
+    kind = ContentType.objects.get_for_model(Webhook)
+    LogEntry.objects.create(
+        user=member, content_type=kind, object_id="1", object_repr="x", action_flag=2
+    )
+    both = {"action": "delete_selected", "_selected_action": [member.pk], "post": "yes"}
+    for path, data in ((page, {"post": "yes"}), ("/admin/threads/user/", both)):
+        said = site.post(path, data, follow=True).content.decode()
+        assert "Switch the account off instead." in said
+        assert User.objects.filter(pk=member.pk).exists()
+    LogEntry.objects.all().delete()
+    assert site.post(page, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=member.pk).exists()
 
 
 def test_nobody_locks_himself_out(site, boss):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
@@ -13,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
@@ -160,6 +162,15 @@ class UserAdmin(Buttons, PlainChoices, DjangoUserAdmin, ModelAdmin):  # type: ig
         allowed: bool = super().has_delete_permission(request, obj)
         himself = obj is not None and obj.pk == request.user.pk
         return allowed and not himself and not self._above(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Who did what stays known: an account that did anything is switched off."""
+        found = super().get_deleted_objects(objs, request)
+        deleted, counts, missing, protected = found
+        if LogEntry.objects.filter(user__in=objs).exists():
+            told = gettext("The history: who did what. Switch the account off instead.")
+            protected = [*protected, told]
+        return deleted, counts, missing, protected
 
     def may_press(self, request: HttpRequest, obj: Any) -> bool:
         return self.has_change_permission(request, obj)
