@@ -25,6 +25,7 @@ RETRY_AFTER_SECONDS = 5
 # What a verb refuses, as HTTP says it; anything else is 422.
 _REFUSALS = {
     "thread_is_spam": status.HTTP_409_CONFLICT,
+    "answered_meanwhile": status.HTTP_409_CONFLICT,
     "version_mismatch": status.HTTP_412_PRECONDITION_FAILED,
     "smtp_not_configured": status.HTTP_503_SERVICE_UNAVAILABLE,
     "no_recipient": status.HTTP_422_UNPROCESSABLE_ENTITY,

@@ -80,18 +80,25 @@ def reply(
     author: User | None = None,
     via: str = Message.Via.API,
     once: str = "",
+    seen: int | None = None,
 ) -> Message:
     """Accept a reply; it is on its way when this returns.
 
     The same `once` in the same thread is the same reply: it is answered again.
+    `seen` is how many messages the thread had for who wrote it: when it has more by
+    now, that is said before anything is sent.
     Raises `RefusedError` with thread_is_spam, smtp_not_configured, no_recipient,
-    invalid_recipient, too_many_recipients, too_many_attachments or
-    attachments_too_large.
+    invalid_recipient, too_many_recipients, too_many_attachments,
+    attachments_too_large or answered_meanwhile.
     """
     with transaction.atomic():
         thread = lifecycle.locked(thread_pk)
         if once and (sent := _accepted_before(thread, once)):
             return sent
+        if seen is not None and thread.message_count > seen:
+            raise RefusedError(
+                "answered_meanwhile", "The thread has messages that were not seen."
+            )
         stored_only = _refuse_what_cannot_be_sent(thread)
         message = _accept(thread, wanted, actor, author, via=via, once=once)
         _send_later(message, stored_only=stored_only)

@@ -336,6 +336,31 @@ def test_two_clicks_at_the_same_moment_are_one_mail(client, admin_user, desk, se
     assert Message.objects.filter(direction="outbound").count() == 2
 
 
+def test_who_did_not_see_the_newest_message_reads_it_first(
+    client, admin_user, desk, settings
+):
+    settings.EMAIL_HOST = "127.0.0.1"
+    message = desk.arrive(letter(QUESTION))
+    client.force_login(admin_user)
+    page = reverse("admin:threads_thread_change", args=[message.thread.public_id])
+    url = reverse("admin:threads_thread_do", args=[message.thread.public_id, "reply"])
+    assert 'name="seen" value="1"' in client.get(page).content.decode()
+    form = {"body": "Dank", "once": "mine", "seen": "1", "send": "send"}
+    theirs = {"body": "Ik was eerder", "once": "theirs", "seen": "1", "send": "send"}
+    client.post(url, theirs)
+    # Twice the same click is no news to who clicked.
+    client.post(url, theirs)
+    refused = client.post(url, form)
+    assert refused.status_code == 422
+    said = refused.content.decode()
+    assert "there is a new message above" in said
+    assert "Ik was eerder" in said
+    assert ">Dank</textarea>" in said
+    assert 'name="seen" value="2"' in said
+    assert client.post(url, {**form, "seen": "2"}).status_code == 302
+    assert Message.objects.filter(direction="outbound").count() == 2
+
+
 def test_named_recipients_get_the_reply(client, admin_user, desk, settings):
     settings.EMAIL_HOST = "127.0.0.1"
     message = desk.arrive(letter(QUESTION))

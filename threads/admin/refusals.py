@@ -21,6 +21,10 @@ def _words() -> dict[str, str]:
             "This mailbox has no mail server to send with. Set SMTP on the mailbox, or"
             " EMAIL_HOST in the environment."
         ),
+        "answered_meanwhile": _(
+            "Nothing was sent: there is a new message above since you began. Read it,"
+            " and send your reply if it still holds."
+        ),
         "no_recipient": _(
             "Nobody in this thread can be answered. Write an address under To."
         ),

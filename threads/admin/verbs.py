@@ -111,6 +111,10 @@ def _team(request: HttpRequest, thread: Thread) -> str:
     return _("The thread is for team %(name)s.") % {"name": team}
 
 
+def _number(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
 def _colleague(wanted: str) -> User | None:
     """By his number in the list; nothing chosen is nobody."""
     if not wanted:
@@ -225,6 +229,7 @@ def _reply(request: HttpRequest, thread: Thread) -> str:
         author=person(request),
         via=Message.Via.ADMIN,
         once=request.POST.get("once", "")[:64],
+        seen=_number(request.POST.get("seen", "")),
     )
     if message.status == Message.Status.STORED:
         return _("No mail server is configured: the reply was written to a file.")
