@@ -26,6 +26,7 @@ _MENU: tuple[tuple[Any, tuple[tuple[Any, str, str], ...]], ...] = (
             (_("Webhooks"), "webhook", "webhooks.webhook"),
             (_("API keys"), "key", "api.apikey"),
             (_("Retention"), "auto_delete", "webhooks.retention"),
+            (_("Limits"), "straighten", "threads.limits"),
             (_("System"), "monitor_heart", "system"),
         ),
     ),

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db.models.functions import Now
 from django.utils.translation import gettext_noop as _
 from imapclient.exceptions import LoginError
 
 from threads import tokens
 from threads.models import Mailbox, Source
+from threads.models.limits import mail_bytes
 from threads.networks import HostRefusedError, check_host
 from threads.sources.base import Door, OutageError, SourceError
 from threads.sources.handed import Shut
@@ -45,7 +45,7 @@ def open_door(source: Source, *, since: datetime | None = None) -> Door:
 def imap_door(source: Source, *, since: datetime | None = None) -> Imap:
     """Not connected yet."""
     server = Server.parse(source.location)
-    wanted = Wanted(since=since or start_of(source), limit=settings.MAIL_SIZE_LIMIT)
+    wanted = Wanted(since=since or start_of(source), limit=mail_bytes())
 
     def dial() -> Connection:
         """Anew each time: a name may point elsewhere by now, a token be too old."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 from time import monotonic
@@ -71,6 +71,7 @@ def take_in(source: Source, door: Door, options: Options) -> Tally:
     lease = sourcelease.acquire(source)
     if isinstance(door, Imap):
         door.pulse = lease.keep
+        door.wanted = replace(door.wanted, limit=options.limit)
     tally = Tally()
     complete = False
     own = Parsers() if options.parsers is None else nullcontext(options.parsers)

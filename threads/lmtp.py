@@ -22,11 +22,14 @@ from typing import Any
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
+from django.conf import settings
 from django.db import close_old_connections
 
 from threads.doors import source_for
 from threads.ingest import Options
 from threads.models import Mailbox, Source
+from threads.models.limits import MEGABYTE, mail_bytes
+from threads.parsers import Parsers
 from threads.reception import receive
 from threads.routing import Router
 from threads.sources.handed import Handed
@@ -99,7 +102,9 @@ class _Server(LMTP):
 
     async def smtp_DATA(self, arg: str) -> None:
         reader = self._reader
-        self._data = _Counted(reader, self.data_size_limit or 0)
+        # As it was when the recipients were looked up, a moment ago.
+        self.data_size_limit = self.event_handler.limit
+        self._data = _Counted(reader, self.data_size_limit)
         self._reader = self._data  # type: ignore[assignment]  # all it is asked for
         try:
             await super().smtp_DATA(arg)
@@ -120,9 +125,9 @@ class _Server(LMTP):
 class Listener:
     """Until it is told to stop; then the mails in hand are finished."""
 
-    def __init__(self, address: Address, options: Options, *, mode: int) -> None:
+    def __init__(self, address: Address, parsers: Parsers, *, mode: int) -> None:
         self.address = address
-        self.options = options
+        self.parsers = parsers
         self.mode = mode
         self.routes = _Routes()
         self.stop = asyncio.Event()
@@ -150,7 +155,7 @@ class Listener:
         def session() -> _Server:
             return _Server(
                 self,
-                data_size_limit=self.options.limit,
+                data_size_limit=self.limit,
                 enable_SMTPUTF8=True,
                 hostname=socket.gethostname(),
                 ident="MailBelly",
@@ -162,6 +167,14 @@ class Listener:
             bound = _bound(self.address.path, self.mode)
             return await loop.create_unix_server(session, sock=bound)
         return await loop.create_server(session, self.address.host, self.address.port)
+
+    @property
+    def limit(self) -> int:
+        return self.routes.limit
+
+    @property
+    def options(self) -> Options:
+        return Options(limit=self.limit, parsers=self.parsers)
 
     def _note(self, change: int) -> None:
         """How many mails are in hand."""
@@ -218,7 +231,7 @@ class Listener:
         if mailbox is None:
             return NOBODY
         size = _declared(envelope)
-        if size > self.options.limit:
+        if size > self.limit:
             said: str = await self._in_thread(self._refuse, address, envelope, size)
             return said
         envelope.rcpt_tos.append(address)
@@ -286,17 +299,19 @@ class Listener:
             if mailbox is None:
                 return NOBODY
             source = source_for(mailbox, Source.Kind.LMTP)
-            receive(source, Handed.refused(sender, size), self.options)
+            options = self.options
+            receive(source, Handed.refused(sender, size), options)
         except Exception:
             log.exception("That a mail for %s is too large was not noted", recipient)
             return LATER
-        return TOO_LARGE % (self.options.limit // 1024 // 1024)
+        return TOO_LARGE % (options.limit // MEGABYTE)
 
 
 class _Routes:
-    """Which mailbox takes an address; asked anew every few seconds."""
+    """Which mailbox takes an address, and how much; asked anew every few seconds."""
 
     def __init__(self) -> None:
+        self.limit: int = settings.MAIL_SIZE_LIMIT
         self._router: Router | None = None
         self._asked = 0.0
         self._lock = threading.Lock()
@@ -305,7 +320,8 @@ class _Routes:
         """Raises what the database raises when it is gone."""
         with self._lock:
             if self._router is None or monotonic() - self._asked > ROUTES_SECONDS:
-                self._router, self._asked = Router.now(), monotonic()
+                self._router, self.limit = Router.now(), mail_bytes()
+                self._asked = monotonic()
             return self._router.mailbox_of([address])
 
 

@@ -20,6 +20,7 @@ from threads.models import (
     Alias,
     Customer,
     IngestRecord,
+    Limits,
     Mailbox,
     Message,
     Original,
@@ -130,7 +131,7 @@ def _pages():
         if model is Message:
             continue  # It has no page of its own: it is read in its thread.
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        if model is Retention:
+        if model in {Limits, Retention}:
             yield reverse(f"{name}_add")  # One number, and its form: no list.
             continue
         yield reverse(f"{name}_changelist")

@@ -25,7 +25,6 @@ from tests.faults.harness import begun
 from tests.lmtp import hand
 from tests.mails import Maildir, mail
 from tests.processes import descendants
-from threads.ingest import Options
 from threads.lmtp import Address, Listener
 from threads.models import IngestRecord, Mailbox, Message, Source
 from threads.parsers import Parsers
@@ -55,8 +54,7 @@ def sending():
 
 def listening(path):
     async def run():
-        options = Options(limit=1_000_000, parsers=parsers)
-        await Listener(Address(path=path), options, mode=0o600).serve(lambda: None)
+        await Listener(Address(path=path), parsers, mode=0o600).serve(lambda: None)
 
     with Parsers() as parsers:
         asyncio.run(run())

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
 from tests.faults.harness import (
@@ -28,7 +29,6 @@ from tests.faults.harness import (
 from tests.lmtp import connected, hand
 from tests.mails import mail
 from tests.processes import eventually
-from threads.ingest import Options
 from threads.lmtp import Address, Listener
 from threads.models import IngestRecord, Mailbox, Message
 from threads.parsers import Parsers
@@ -118,10 +118,10 @@ def listening(path, fault=""):
 
     def serve():
         async def run():
-            options = Options(limit=20_000, parsers=parsers)
-            listener = Listener(Address(path=str(path)), options, mode=0o600)
+            listener = Listener(Address(path=str(path)), parsers, mode=0o600)
             await listener.serve(lambda: None)
 
+        settings.MAIL_SIZE_LIMIT = 20_000
         with Parsers() as parsers:
             asyncio.run(run())
 

@@ -16,6 +16,7 @@ from threads.laws import LAWS
 from threads.models import (
     Customer,
     IngestRecord,
+    Limits,
     Mailbox,
     Message,
     Original,
@@ -175,6 +176,29 @@ def test_a_mail_over_the_limit_stays_where_it_is(source, maildir, ingest, settin
     assert big.exists()
     assert IngestRecord.objects.filter(state="oversize").count() == 1
     assert told().count("message.oversize") == 1
+
+
+def test_staff_choose_the_limit_and_what_was_too_large_comes_in(
+    source, maildir, ingest, admin_client, settings
+):
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": plain}}
+    page = admin_client.get("/admin/threads/limits/", follow=True)
+    assert page.redirect_chain[-1][0] == "/admin/threads/limits/add/"
+    assert 'value="25"' in page.content.decode()
+    large = admin_client.post("/admin/threads/limits/add/", {"mail_megabytes": 101})
+    assert large.status_code == 200
+    admin_client.post("/admin/threads/limits/add/", {"mail_megabytes": 1})
+    maildir.deliver(mail(text="x" * 1_100_000))
+    assert ingest() == 0
+    assert told().count("message.oversize") == 1
+    only = Limits.objects.get()
+    again = admin_client.get("/admin/threads/limits/")
+    assert again.url == f"/admin/threads/limits/{only.pk}/change/"
+    admin_client.post(again.url, {"mail_megabytes": 2})
+    assert ingest() == 0
+    assert Message.objects.count() == 1
+    assert ingest("--verify") == 0
 
 
 def test_an_answer_joins_and_opens_a_closed_thread(source, maildir, ingest):

@@ -16,7 +16,7 @@ from tests.mails import mail
 from tests.processes import alive, descendants, eventually
 from threads.doctor.mail import left_unread
 from threads.laws import LAWS
-from threads.models import Alias, IngestRecord, Mailbox, Message, Source
+from threads.models import Alias, IngestRecord, Limits, Mailbox, Message, Source
 from webhooks.models import Event, Webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,6 +159,19 @@ def high_water(pid):
     """KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
+
+
+def test_the_limit_is_what_staff_say(lmtp):
+    Limits.objects.create(mail_megabytes=1)
+    link = connected(lmtp)
+    link.ehlo_or_helo_if_needed()
+    link.mail("klant@bedrijf.nl", ["SIZE=1048577"])
+    answer = link.rcpt("support@shop.nl")
+    assert answer == (552, b"5.3.4 The mail is larger than 1 MiB")
+    link.rset()
+    large = mail(text="lang\n" * 220_000)
+    assert hand(link, large, "support@shop.nl", "sales@shop.nl") == [552, 552]
+    assert hand(link, mail(), "support@shop.nl") == [250]
 
 
 def test_what_nobody_can_be_told_of_is_not_refused_for_good(lmtp):

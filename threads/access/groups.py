@@ -37,6 +37,7 @@ _ADMINISTRATOR: Rights = {
     ("threads", "Mailbox"): _ALL,
     ("threads", "Alias"): _ALL,
     ("threads", "Source"): _ALL,
+    ("threads", "Limits"): _ALL,
     ("threads", "IngestRecord"): _EDIT,
     ("threads", "Tag"): _ALL,
     ("threads", "Team"): _ALL,

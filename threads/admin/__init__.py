@@ -3,6 +3,7 @@
 from threads.admin import (
     access,
     customers,
+    limits,
     mailboxes,
     messages,
     people,
@@ -15,6 +16,7 @@ from threads.admin import (
 __all__ = [
     "access",
     "customers",
+    "limits",
     "mailboxes",
     "messages",
     "people",

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +20,7 @@ from unfold.widgets import (
 
 from threads.admin.servers import HIGHEST_PORT, elsewhere, say
 from threads.models import IngestRecord, Source
+from threads.models.limits import mail_bytes
 from threads.probes import try_source
 from threads.sources import oauth
 from threads.sources.base import SourceError
@@ -371,7 +371,7 @@ class SourceAdmin(Buttons, ModelAdmin, WithoutTransaction):  # type: ignore[misc
             context |= {
                 "left": found[:_LEFT_SHOWN],
                 "more_left": len(found) > _LEFT_SHOWN,
-                "limit": settings.MAIL_SIZE_LIMIT,
+                "limit": mail_bytes(),
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -3,6 +3,7 @@
 from threads.models.customer import Customer
 from threads.models.factor import SecondFactor
 from threads.models.ledger import IngestRecord, Original
+from threads.models.limits import Limits
 from threads.models.mailboxes import Alias, Mailbox, Source
 from threads.models.message import Attachment, Message, Recipient, Reference
 from threads.models.note import Note
@@ -14,6 +15,7 @@ __all__ = [
     "Attachment",
     "Customer",
     "IngestRecord",
+    "Limits",
     "Mailbox",
     "Message",
     "Note",

@@ -200,6 +200,57 @@ class Buttons(_ModelAdmin):
         return page
 
 
+class OnlyOne(_ModelAdmin):
+    """One row at most, over a setting: its form stands where others have a list."""
+
+    def in_force(self) -> Mapping[str, Any]:
+        """What counts while there is no row."""
+        raise NotImplementedError
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """There is nothing to list."""
+        if self.model.objects.exists() or not self.has_add_permission(request):
+            return self._only(request, extra_context)
+        return HttpResponseRedirect(reverse(f"{self._name}_add"))
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A second row would be one too many."""
+        if self.model.objects.exists():
+            return self._only(request, extra_context)
+        page: HttpResponse = super().add_view(request, form_url, extra_context)
+        return page
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return dict(self.in_force())
+
+    @property
+    def _name(self) -> str:
+        return f"admin:{self.opts.app_label}_{self.opts.model_name}"
+
+    def _only(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None
+    ) -> HttpResponse:
+        """The page of the one there is; to whoever may make none, the empty list."""
+        chosen = self.model.objects.first()
+        if chosen is None:
+            page: HttpResponse = super().changelist_view(request, extra_context)
+            return page
+        return HttpResponseRedirect(reverse(f"{self._name}_change", args=[chosen.pk]))
+
+
 class WithoutTransaction(_ModelAdmin):
     """A form that asks the network: not while a transaction is open.
 

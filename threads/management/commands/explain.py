@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -20,6 +19,7 @@ from threads.mail.limits import message_id
 from threads.mail.parsed import ParsedMail
 from threads.management.arguments import printable
 from threads.models import Alias, Mailbox, Message
+from threads.models.limits import MEGABYTE, mail_bytes
 from threads.parsers import ParserDiedError, ParserRaisedError, Parsers
 from threads.quarantine import last_line
 from threads.reading import columns
@@ -81,10 +81,9 @@ class Command(OperatorCommand):
             self._say({}, mail, explained)
 
     def _file(self, path: Path) -> tuple[ParsedMail, Explained | None]:
-        if path.stat().st_size > settings.MAIL_SIZE_LIMIT:
+        if path.stat().st_size > (limit := mail_bytes()):
             raise LookupError(
-                _("larger than the limit of %d MiB")
-                % (settings.MAIL_SIZE_LIMIT // 1024 // 1024)
+                _("larger than the limit of %d MiB") % (limit // MEGABYTE)
             )
         raw = path.read_bytes()
         mail = self._parsed(raw, [])

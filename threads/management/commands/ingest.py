@@ -12,7 +12,6 @@ from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
@@ -24,6 +23,7 @@ from threads.mail.addresses import normalise
 from threads.management import places, progress
 from threads.management.arguments import since
 from threads.models import IngestRecord, Mailbox, Source
+from threads.models.limits import MEGABYTE, mail_bytes
 from threads.parsers import NoParserError, Parsers
 from threads.reception import receive
 from threads.sourcelease import SourceBusyError
@@ -74,11 +74,8 @@ class Command(OperatorCommand):
 
     def handle(self, **options: Any) -> None:
         self.json: bool = options["json"]
-        self.options = Options(
-            silent=options["silent"],
-            since=since(options["since"]),
-            limit=settings.MAIL_SIZE_LIMIT,
-        )
+        self.silent: bool = options["silent"]
+        self.since = since(options["since"])
         self.stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_args: self.stop.set())
@@ -135,7 +132,7 @@ class Command(OperatorCommand):
         if to_take_in:
             outages.check_spared(source)
         try:
-            return open_door(source, since=self.options.since)
+            return open_door(source, since=self.since)
         except SourceError as error:
             if to_take_in:
                 outages.begin(source, error)
@@ -149,14 +146,7 @@ class Command(OperatorCommand):
 
     def _patiently(self, source: Source, door: Any, progress: Any) -> Tally:
         """A watcher holds a source for moments only; wait for that."""
-        options = Options(
-            silent=self.options.silent,
-            since=self.options.since or start_of(source),
-            limit=self.options.limit,
-            parsers=self.parsers,
-            stopped=self.stop.is_set,
-            progress=progress,
-        )
+        options = self._options(source, stopped=self.stop.is_set, progress=progress)
         give_up = monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -165,6 +155,16 @@ class Command(OperatorCommand):
                 if monotonic() > give_up or self.stop.is_set():
                     raise
                 sleep(0.1)
+
+    def _options(self, source: Source, **further: Any) -> Options:
+        """Of one pass: staff may have changed the limit since the last."""
+        return Options(
+            silent=self.silent,
+            since=self.since or start_of(source),
+            limit=mail_bytes(),
+            parsers=self.parsers,
+            **further,
+        )
 
     def _watch(self, options: dict[str, Any]) -> None:
         if options["check"] or options["verify"]:
@@ -176,18 +176,8 @@ class Command(OperatorCommand):
         self.stderr.write(_("Watching. Stop with Ctrl-C."))
 
         def ingest(source: Source, door: Door, stopped: Callable[[], bool]) -> Tally:
-            tally = take_in(
-                source,
-                door,
-                Options(
-                    silent=self.options.silent,
-                    since=self.options.since or start_of(source),
-                    limit=self.options.limit,
-                    parsers=self.parsers,
-                    lone_seconds=LONE_SECONDS,
-                    stopped=stopped,
-                ),
-            )
+            options = self._options(source, lone_seconds=LONE_SECONDS, stopped=stopped)
+            tally = take_in(source, door, options)
             if tally.stored or tally.duplicates or tally.errors:
                 self._report(source, tally)
             return tally
@@ -198,12 +188,12 @@ class Command(OperatorCommand):
             lambda: self._configured(options["mailbox"]),
             ingest,
             self.stop,
-            since=self.options.since,
+            since=self.since,
         )
 
     def _receive(self, options: dict[str, Any]) -> None:
         """One mail, and whoever gives it keeps it until we say that we have it."""
-        if self.options.since or options["check"] or options["verify"]:
+        if self.since or options["check"] or options["verify"]:
             raise CommandError(
                 _("--stdin takes in one mail; leave the other options out."),
                 returncode=2,
@@ -212,17 +202,18 @@ class Command(OperatorCommand):
             source = source_for(places.mailbox(options), Source.Kind.STDIN)
         except SourceError as error:
             raise CommandError(error.said(_), returncode=2) from error
-        door = Handed.from_stream(sys.stdin.buffer, self.options.limit)
+        taken = replace(self._options(source), since=None)
+        door = Handed.from_stream(sys.stdin.buffer, taken.limit)
         if not door.size:
             raise CommandError(_("There is no mail on stdin."), returncode=2)
         try:
-            record = receive(source, door, replace(self.options, parsers=self.parsers))
+            record = receive(source, door, taken)
         except (LostClaimError, NoParserError) as error:
             raise CommandError(str(error)) from error
         if record.state == IngestRecord.State.OVERSIZE:
             raise CommandError(
                 _("The mail is larger than the limit of %d MiB.")
-                % (self.options.limit // 1024 // 1024)
+                % (taken.limit // MEGABYTE)
             )
         if self.json:
             facts = {"id": record.public_id, "state": record.state}
@@ -231,8 +222,8 @@ class Command(OperatorCommand):
     def _check(self, source: Source, door: Door) -> bool:
         """Look and count; nothing is stored, flagged or moved."""
         tally = Tally()
-        limit, since = self.options.limit, self.options.since or start_of(source)
-        for found in ledger.compare(source, door, limit=limit, since=since):
+        since = self.since or start_of(source)
+        for found in ledger.compare(source, door, limit=mail_bytes(), since=since):
             match found:
                 case ledger.Older():
                     tally.skipped["older"] += 1
@@ -255,7 +246,7 @@ class Command(OperatorCommand):
         found = verify(
             source,
             door,
-            since=self.options.since or start_of(source),
+            since=self.since or start_of(source),
             stopped=self.stop.is_set,
         )
         counts = {

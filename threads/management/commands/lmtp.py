@@ -5,11 +5,9 @@ import logging
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from threads.ingest import Options
 from threads.lmtp import Address, Listener
 from threads.parsers import Parsers
 from webhooks.management.base import OperatorCommand
@@ -60,9 +58,8 @@ class Command(OperatorCommand):
         # It tells of every command of every client.
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         with Parsers() as parsers:
-            limits = Options(limit=settings.MAIL_SIZE_LIMIT, parsers=parsers)
             try:
-                asyncio.run(self._serve(Listener(listen, limits, mode=mode)))
+                asyncio.run(self._serve(Listener(listen, parsers, mode=mode)))
             except OSError as error:
                 raise CommandError(
                     _("%(address)s: %(error)s. Choose another with --listen.")

@@ -4,7 +4,6 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from threads import quarantine
 from threads.ingest import Options, resume
 from threads.models import IngestRecord, Source
+from threads.models.limits import mail_bytes
 from threads.sourcelease import SourceBusyError
 from webhooks.management.base import OperatorCommand
 
@@ -87,7 +87,7 @@ class Command(OperatorCommand):
 
     def _resume(self, source: Source) -> bool:
         try:
-            tally = resume(source, Options(limit=settings.MAIL_SIZE_LIMIT))
+            tally = resume(source, Options(limit=mail_bytes()))
         except SourceBusyError as busy:
             ours = _("It takes these mails in.")
             self.stderr.write(f"{busy} {ours}")
