@@ -353,7 +353,7 @@ def test_who_did_not_see_the_newest_message_reads_it_first(
     refused = client.post(url, form)
     assert refused.status_code == 422
     said = refused.content.decode()
-    assert "there is a new message above" in said
+    assert "een nieuw bericht. Lees het" in said
     assert "Ik was eerder" in said
     assert ">Dank</textarea>" in said
     assert 'name="seen" value="2"' in said
