@@ -14,10 +14,10 @@ run:
 # What the first database made of the corpus, for the second to compare with.
 export CORPUS_ROWS = $(CURDIR)/$(VENV)/corpus-rows.json
 
-# Half of a test's time is waiting for processes of ours: four at once fill two cores.
+# Half of a test's time is waiting for processes of ours: three at once fill two cores.
 # Tests that fork, or count their children, do so in processes without a browser.
 # A second database is for what asks for one; the browser sees PostgreSQL, as in production.
-SUITE := $(PY) -m pytest -n 4 --dist worksteal --ignore=tests/browser
+SUITE := $(PY) -m pytest -n 3 --dist worksteal --ignore=tests/browser
 BROWSER := $(PY) -m pytest -n 2 tests/browser
 
 test: $(VENV)/dev.stamp lint
