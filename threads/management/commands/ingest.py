@@ -1,5 +1,6 @@
 """Mail comes in: one pass over every source, or `--watch` for ever."""
 
+import gc
 import json
 import signal
 import sys
@@ -34,6 +35,8 @@ from threads.verification import verify
 from webhooks.management.base import OperatorCommand
 
 BUSY_SECONDS = 5.0
+# After so many new objects; by itself Python looks after 700.
+GARBAGE_LOOKED_FOR = 10_000
 # So long a watcher begins lone tries of what ended its parser; then others have a turn.
 LONE_SECONDS = 10.0
 
@@ -79,6 +82,9 @@ class Command(OperatorCommand):
         self.stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_args: self.stop.set())
+        # What Django loaded stays, and rows go by themselves: there is little to find.
+        gc.freeze()
+        gc.set_threshold(GARBAGE_LOOKED_FOR)
         with Parsers() as self.parsers:
             self._run(options)
 
