@@ -1,6 +1,6 @@
 """How large a mail may be: one number, on a page of its own."""
 
-from collections.abc import Mapping
+from typing import ClassVar
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
@@ -13,6 +13,4 @@ from webhooks.admin.base import OnlyOne
 @admin.register(Limits)
 class LimitsAdmin(OnlyOne, ModelAdmin):  # type: ignore[misc]
     fields = ("mail_megabytes",)
-
-    def in_force(self) -> Mapping[str, int]:
-        return {"mail_megabytes": mail_bytes() // MEGABYTE}
+    in_force: ClassVar = {"mail_megabytes": lambda: mail_bytes() // MEGABYTE}

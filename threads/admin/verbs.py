@@ -99,8 +99,8 @@ def _team(request: HttpRequest, thread: Thread) -> str:
     wanted = request.POST.get("team", "")
     team = None
     if wanted:
-        known = _NUMBER.fullmatch(wanted)
-        team = Team.objects.filter(pk=int(wanted)).first() if known else None
+        known = _number(wanted)
+        team = Team.objects.filter(pk=known).first() if known else None
         if team is None:
             raise RefusedError(
                 "unknown_team", _("There is no such team. Choose one of the list.")
@@ -119,9 +119,8 @@ def _colleague(wanted: str) -> User | None:
     """By his number in the list; nothing chosen is nobody."""
     if not wanted:
         return None
-    found = None
-    if _NUMBER.fullmatch(wanted):
-        found = User.objects.filter(pk=int(wanted), is_active=True).first()
+    known = _number(wanted)
+    found = User.objects.filter(pk=known, is_active=True).first() if known else None
     if found is None:
         raise RefusedError(
             "unknown_user", _("There is no such team member. Choose one of the list.")

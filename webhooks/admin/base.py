@@ -203,9 +203,8 @@ class Buttons(_ModelAdmin):
 class OnlyOne(_ModelAdmin):
     """One row at most, over a setting: its form stands where others have a list."""
 
-    def in_force(self) -> Mapping[str, Any]:
-        """What counts while there is no row."""
-        raise NotImplementedError
+    # What counts while there is no row: field → who says it.
+    in_force: ClassVar[Mapping[str, Callable[[], Any]]] = {}
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -234,7 +233,7 @@ class OnlyOne(_ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return dict(self.in_force())
+        return {name: said() for name, said in self.in_force.items()}
 
     @property
     def _name(self) -> str:
