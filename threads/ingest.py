@@ -22,13 +22,8 @@ from threads.arrival import Incoming
 from threads.desks import OUT_OF_REACH, Desks
 from threads.events import operator_event
 from threads.models import IngestRecord, Original, Source
-from threads.parsers import (
-    Job,
-    NoParserError,
-    ParserDiedError,
-    ParserRaisedError,
-    Parsers,
-)
+from threads.parser import Job, NoParserError, ParserDiedError, ParserRaisedError
+from threads.parsers import Parsers
 from threads.sources.base import Copy, Door, OutageError, SourceError
 from threads.sources.handed import Shut
 from threads.sources.imap import Imap
@@ -399,6 +394,7 @@ class _Pass:
                     self.tally.skipped["older"] += 1
                 case ledger.Arrived():
                     quiet = 0
+                    self.parsers.warm()
                     yield found
                 case ledger.Known(copy=copy, state=state, ref=ref):
                     quiet += 1

@@ -25,7 +25,8 @@ from threads.models import (
     Reference,
     Thread,
 )
-from threads.parsers import ParserDiedError, ParserRaisedError, Parsers
+from threads.parser import ParserDiedError, ParserRaisedError
+from threads.parsers import Parsers
 from threads.quarantine import last_line
 from threads.reading import columns
 from webhooks import faults

@@ -20,14 +20,13 @@ from threads.laws import LAWS
 from threads.mail import wire
 from threads.mail.parse import parse
 from threads.models import IngestRecord, Message, Original
-from threads.parsers import (
-    WAITING_EACH,
+from threads.parser import (
     Limits,
     NoParserError,
     ParserDiedError,
     ParserRaisedError,
-    Parsers,
 )
+from threads.parsers import WAITING_EACH, Parsers
 from threads.sources.maildir import Maildir
 from webhooks.models import Event
 

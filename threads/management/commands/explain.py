@@ -20,7 +20,8 @@ from threads.mail.parsed import ParsedMail
 from threads.management.arguments import printable
 from threads.models import Alias, Mailbox, Message
 from threads.models.limits import MEGABYTE, mail_bytes
-from threads.parsers import ParserDiedError, ParserRaisedError, Parsers
+from threads.parser import ParserDiedError, ParserRaisedError
+from threads.parsers import Parsers
 from threads.quarantine import last_line
 from threads.reading import columns
 from threads.serializers import timestamp

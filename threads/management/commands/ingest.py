@@ -25,7 +25,8 @@ from threads.management import places, progress
 from threads.management.arguments import since
 from threads.models import IngestRecord, Mailbox, Source
 from threads.models.limits import MEGABYTE, mail_bytes
-from threads.parsers import NoParserError, Parsers
+from threads.parser import NoParserError
+from threads.parsers import Parsers
 from threads.reception import receive
 from threads.sourcelease import SourceBusyError
 from threads.sources.base import Door, SourceError
