@@ -103,15 +103,18 @@ class _Arrival:
                 card.send_by_hand()
         keys = [incoming.mail.dedupe_key for incoming in batch]
         self.found: Candidates = candidates(mailbox, self.cards, keys, house)
+        self.places: list[Place] = list(self.found.places.values())
         senders = [sender for i in batch for sender in i.mail.from_]
         self.customers = Customers(
             mailbox.domain,
             [*senders, *filter(None, map(self._customer, batch, self.cards))],
             self.now,
+            known=[place.thread.customer_id for place in self.places],
         )
-        self.places: list[Place] = list(self.found.places.values())
+        # One object for each, so that all events of a batch count alike.
         for place in self.places:
-            place.thread.customer = self.customers.same(place.thread.customer)
+            if place.thread.customer_id is not None:
+                place.thread.customer = self.customers.by_key[place.thread.customer_id]
         self.messages: dict[str, Message] = {}
         self.attachments: list[Attachment] = []
         self.references: list[Reference] = []

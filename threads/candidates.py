@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
-
+from threads import stored
 from threads.house import House
 from threads.mail.addresses import normalise
 from threads.mail.parsed import Address, ParsedMail
@@ -20,27 +19,10 @@ from threads.matching import (
     nearest_references,
     topic,
 )
-from threads.models import Mailbox, Message, Reference, Thread, ThreadLink
+from threads.models import Mailbox, Message
 from threads.place import Place
 
 _ADDRESSES_ASKED = 100
-_COLUMNS = (
-    "pk",
-    "public_id",
-    "direction",
-    "via",
-    "message_id",
-    "dedupe_key",
-    "token_key",
-    "auto",
-    "sender",
-    "addresses",
-    "subject",
-    "sent_at",
-    "authentication",
-    "unverified_sender",
-    "thread_id",
-)
 
 
 @dataclass(slots=True)
@@ -145,66 +127,38 @@ def candidates(
     ids = {card.message_id for card in cards} - {""}
     ids.update(reference for card in cards for reference in card.references)
     keys = {key for card in cards for key in card.keys}
-    # No OR: for that SQLite reads all of the mailbox.
-    mine = Message.objects.filter(mailbox=mailbox).order_by().values(*_COLUMNS)
-    named = mine.filter(message_id__among=ids).union(
-        mine.filter(dedupe_key__among=list(dedupe_keys)),
-        *([mine.filter(token_key__among=keys)] if keys else []),
-        all=True,
+    named = stored.named(
+        mailbox, message_ids=ids, dedupe_keys=list(dedupe_keys), tokens=keys
     )
-    citing = list(
-        Reference.objects.filter(
-            Q(message__direction=Message.Direction.INBOUND)
-            | Q(message__via=Message.Via.MAILBOX),
-            mailbox=mailbox,
-            referenced__among=ids,
-        ).values("referenced", *(f"message__{name}" for name in _COLUMNS))
-    )
-    rows = {row["pk"]: row for row in named}
+    rows = {row["id"]: row for row in named}
     cites: defaultdict[int, list[str]] = defaultdict(list)
-    for row in citing:
-        cites[row["message__pk"]].append(row["referenced"])
-        rows.setdefault(
-            row["message__pk"], {name: row[f"message__{name}"] for name in _COLUMNS}
-        )
+    for referenced, row in stored.citing(mailbox, ids):
+        cites[row["id"]].append(referenced)
+        rows.setdefault(row["id"], row)
     found = Candidates(Book(strict=mailbox.strict, by_subject=mailbox.by_subject))
     found.places = _locked_places(mailbox, {row["thread_id"] for row in rows.values()})
-    _cut(found.places)
     # The newest first, as tokens name them.
-    for row in sorted(rows.values(), key=lambda row: -row["pk"]):
-        found.stored[row["dedupe_key"]] = row["pk"]
+    for row in sorted(rows.values(), key=lambda row: -row["id"]):
+        found.stored[row["dedupe_key"]] = row["id"]
         found.message_ids.add(row["message_id"])
-        _enter(found, row, tuple(cites[row["pk"]]), house)
+        _enter(found, row, tuple(cites[row["id"]]), house)
     return found
 
 
-def _locked_places(mailbox: Mailbox, thread_pks: set[int]) -> dict[int, Place]:
-    """The threads, locked in id order so that no two writers wait for each other."""
-    if not thread_pks:
+def _locked_places(mailbox: Mailbox, threads: set[int]) -> dict[int, Place]:
+    if not threads:
         return {}
-    threads = (
-        Thread.objects.select_related("assignee", "team", "customer")
-        .prefetch_related("tags")
-        .filter(pk__among=thread_pks)
-        .select_for_update(of=("self",))
-        .order_by("pk")
-    )
-    places = {}
-    for thread in threads:
-        thread.mailbox = mailbox
-        tags = {tag.name for tag in thread.tags.all()}
-        places[thread.pk] = Place(thread=thread, tags=tags)
+    places = {
+        thread.pk: Place(thread=thread)
+        for thread in stored.locked_threads(mailbox, threads)
+    }
+    for pk, tag in stored.tags(places):
+        places[pk].tags.add(tag)
+    if len(places) > 1:
+        for one, other in stored.cuts(places):
+            places[one].cuts.append(places[other])
+            places[other].cuts.append(places[one])
     return places
-
-
-def _cut(places: dict[int, Place]) -> None:
-    """Which of them staff split from each other."""
-    if len(places) < 2:  # noqa: PLR2004 -- a thread alone is not apart
-        return
-    cuts = ThreadLink.objects.cuts_between(places, places)
-    for one, other in cuts.values_list("a__thread", "b__thread"):
-        places[one].cuts.append(places[other])
-        places[other].cuts.append(places[one])
 
 
 def _enter(
@@ -219,7 +173,7 @@ def _enter(
     # as any mail does, and is no key.
     by_hand = row["via"] == Message.Via.MAILBOX
     if row["direction"] == Message.Direction.OUTBOUND and not by_hand:
-        found.ours[row["message_id"]] = row["pk"]
+        found.ours[row["message_id"]] = row["id"]
         addressed = frozenset(addresses.get("to", []) + addresses.get("cc", []))
         found.book.add_outgoing(
             Outgoing(

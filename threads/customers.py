@@ -7,7 +7,8 @@ from threads.house import House
 from threads.mail.addresses import is_no_reply, normalise
 from threads.mail.parsed import Address, ParsedMail
 from threads.models import Customer
-from webhooks.rows import insert_missing, new, update
+from webhooks import dialect
+from webhooks.rows import insert_missing, new, read, update
 
 
 def customer_of(mail: ParsedMail, house: House) -> Address | None:
@@ -28,8 +29,18 @@ def customer_of(mail: ParsedMail, house: House) -> Address | None:
 class Customers:
     """The customers of one batch, locked until its transaction ends."""
 
-    def __init__(self, domain: str, people: Iterable[Address], now: datetime) -> None:
-        """Two statements: insert whoever is missing, then lock them all in id order."""
+    def __init__(
+        self,
+        domain: str,
+        people: Iterable[Address],
+        now: datetime,
+        *,
+        known: Iterable[int | None] = (),
+    ) -> None:
+        """Two statements: insert whoever is missing, then lock them all in id order.
+
+        With them those of whom the keys are known.
+        """
         names: dict[str, str] = {}
         for person in people:
             if address := normalise(person.address):
@@ -46,15 +57,20 @@ class Customers:
                 for address, name in sorted(names.items())
             ]
         )
-        rows = (
-            Customer.objects.filter(domain=domain, address__among=names)
-            .select_for_update()
-            .order_by("pk")
+        rows = read(
+            Customer,
+            f"WHERE {dialect.among('id')}"
+            f" OR (domain = %s AND {dialect.among('address', 'varchar')})"
+            f" ORDER BY id {dialect.locked('threads_customer')}",
+            dialect.keys({pk for pk in known if pk is not None}),
+            domain,
+            dialect.keys(names),
         )
-        self._found = {customer.address: customer for customer in rows}
+        self.by_key = {customer.pk: customer for customer in rows}
+        self._found = {c.address: c for c in rows if c.domain == domain}
         # Only the row that we inserted bears the time of this batch.
         self._unseen = {a for a, c in self._found.items() if c.created_at == now}
-        self._touched: set[str] = set()
+        self._touched: set[int] = set()
 
     def meet(self, address: str) -> bool:
         """Somebody writes: True the first time ever."""
@@ -63,28 +79,18 @@ class Customers:
         self._unseen.discard(plain)
         return new
 
-    def same(self, customer: Customer | None) -> Customer | None:
-        """One object for each, so that all events of a batch count alike."""
-        if customer is None:
-            return None
-        return self._found.setdefault(customer.address, customer)
-
     def begin_thread(self, address: str) -> Customer | None:
         customer = self._found.get(normalise(address))
         if customer is not None:
             customer.thread_count += 1
-            self._touched.add(customer.address)
+            self._touched.add(customer.pk)
         return customer
 
     def end_thread(self, customer: Customer | None) -> None:
         """A thread of theirs was merged into another."""
-        mine = self.same(customer)
-        if mine is not None and mine.thread_count:
-            mine.thread_count -= 1
-            self._touched.add(mine.address)
+        if customer is not None and customer.thread_count:
+            customer.thread_count -= 1
+            self._touched.add(customer.pk)
 
     def save(self) -> None:
-        update(
-            [self._found[address] for address in sorted(self._touched)],
-            ["thread_count"],
-        )
+        update([self.by_key[pk] for pk in sorted(self._touched)], ["thread_count"])

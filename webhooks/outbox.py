@@ -16,7 +16,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from webhooks import bell
+from webhooks import bell, dialect
 from webhooks.catalogue import sample
 from webhooks.envelope import render, timestamp
 from webhooks.leases import clock
@@ -206,7 +206,8 @@ def _last_position() -> tuple[int, datetime]:
             due = cursor.fetchone()[1]
     else:
         due = clock()
-    return Event.objects.aggregate(last=Max("position"))["last"] or 0, due
+    ((last,),) = dialect.fetch("SELECT MAX(position) FROM webhooks_event")
+    return last or 0, due
 
 
 def _write_bodies(

@@ -188,6 +188,30 @@ def test_a_mail_that_holds_up_the_others_gets_them_another_child(frail):
     assert not slow.done.done()
 
 
+def test_what_a_parser_had_ahead_when_it_died_is_nobody_s_fault(frail):
+    """A child that dies, or ends itself after a large mail, has others already."""
+    frail.limits = replace(QUICK, first_cpu_seconds=20, memory_bytes=512 * MIB)
+    large = mail(text="x" * 40 * MIB)
+    raws = [mail(message_id="<a@x>"), poison("segfault"), large, mail()]
+    jobs = [frail.first(raw, []) for raw in (*raws, *raws)]
+    for job, raw in zip(jobs, (*raws, *raws), strict=True):
+        if raw is raws[1]:
+            with pytest.raises(ParserDiedError, match="signal 11"):
+                job.done.result(30)
+        else:
+            assert job.done.result(30).dedupe_key == parse(raw).dedupe_key
+
+
+def test_a_mail_larger_than_a_socket_takes_is_no_standstill():
+    """Both sides have more to say than fits at once."""
+    raw = mail(text="é regel\n" * 200_000)
+    with Parsers(most=1) as parsers:
+        jobs = [parsers.first(raw, []) for _ in range(20)]
+        whole = jobs[0].done.result(30)
+        assert all(job.done.result(30) == whole for job in jobs)
+    assert whole == parse(raw)
+
+
 def children():
     """Parsers only: this process may have other children, or dead ones."""
     return [

@@ -75,11 +75,17 @@ def test_every_kind_of_value_comes_back(webhook):
     for row in (told, body, delivery, attempt):
         rows.insert([row])
         stored = type(row).objects.get(pk=row.pk)
-        mine, theirs = all_of(row), all_of(stored)
+        (read,) = rows.read(type(row), "WHERE id = %s", row.pk)
+        mine, theirs, again = all_of(row), all_of(stored), all_of(read)
         if "body" in mine:
             theirs["body"] = bytes(theirs["body"])
-        assert theirs == mine
+        assert theirs == again == mine
+        assert [type(value) for value in again.values()] == [
+            type(value) for value in theirs.values()
+        ]
+        assert read == stored
         assert not row._state.adding
+        assert not read._state.adding
 
 
 def test_keys_come_in_the_order_of_the_rows():
