@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.db.models import Value
 
@@ -49,8 +50,8 @@ class House:
         )
 
     @property
-    def domains(self) -> set[str]:
-        return {_domain(address) for address in self.ours}
+    def domains(self) -> frozenset[str]:
+        return _domains(self.ours)
 
     def plain(self, address: str) -> str:
         """To compare: this mailbox's own addresses without what follows their `+`."""
@@ -74,6 +75,11 @@ class House:
                 if _domain(normalise(address)) == mailbox.domain:
                     return address
         return mailbox.address
+
+
+@lru_cache(maxsize=64)  # asked for each mail
+def _domains(addresses: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(_domain, addresses))
 
 
 def _domain(address: str) -> str:

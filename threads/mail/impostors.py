@@ -6,6 +6,7 @@ Warnings for whoever reads; nothing else follows from them, for names prove noth
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from threads.mail import limits
 from threads.mail.addresses import is_no_reply, normalise
@@ -144,6 +145,7 @@ def _domain(domain: str, domains: Collection[str]) -> Iterator[Warning_]:
         yield "lookalike_domain", unicode
 
 
+@lru_cache(maxsize=1024)  # ours are asked for each mail
 def _drawn(domain: str) -> str:
     """What a domain looks like: two that look alike give the same.
 
