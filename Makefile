@@ -14,6 +14,9 @@ run:
 # What the first database made of the corpus, for the second to compare with.
 export CORPUS_ROWS = $(CURDIR)/$(VENV)/corpus-rows.json
 
+# Thousands of processes are started: each would compile what none may keep.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Half of a test's time is waiting for processes of ours: three at once fill two cores.
 # Tests that fork, or count their children, do so in processes without a browser.
 # A second database is for what asks for one; the browser sees PostgreSQL, as in production.
