@@ -6,9 +6,10 @@ A crash after it is finished from the database; the source is not needed again.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter
 from uuid import UUID
 
 from django.db import transaction
@@ -39,13 +40,17 @@ _State = IngestRecord.State
 FINAL = (_State.DONE, _State.DUPLICATE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Arrived:
     """A copy that the ledger does not have yet, with its bytes."""
 
     copy: Copy
     ref: str
     content: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        return sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +165,11 @@ def _read(
     except SourceError as error:
         yield Unreadable(copy, error.sentence)
         return
-    digest = sha256(content).hexdigest()
+    arrived = Arrived(copy, copy.ref, content)
+    digest = arrived.sha256
     if row is None:
         met[copy.ref] = digest
-        yield Arrived(copy, copy.ref, content)
+        yield arrived
         return
     if digest in {row[2], met.get(copy.ref)}:
         yield Known(copy, row[1], copy.ref)
@@ -190,16 +196,15 @@ def enter(
 ) -> list[IngestRecord]:
     """The first commit. The records come back claimed."""
     now = clock()
-    digests = [sha256(a.content).hexdigest() for a in arrived]
     originals = {
-        digest: new(
+        a.sha256: new(
             Original,
-            sha256=digest,
+            sha256=a.sha256,
             size=len(a.content),
             content=a.content,
             created_at=now,
         )
-        for digest, a in sorted(zip(digests, arrived, strict=True), key=itemgetter(0))
+        for a in sorted(arrived, key=attrgetter("sha256"))
     }
     insert_or_find(list(originals.values()), "sha256")
     faults.step("ledger.originals")
@@ -211,7 +216,7 @@ def enter(
             ref=a.ref,
             size=len(a.content),
             # The key alone: nobody holds the bytes once they are on their way.
-            original_id=originals[digest].pk,
+            original_id=originals[a.sha256].pk,
             token=token,
             claimed_until=now + timedelta(seconds=CLAIM_SECONDS),
             silent=silent,
@@ -219,7 +224,7 @@ def enter(
             received_at=now,
             updated_at=now,
         )
-        for digest, a in zip(digests, arrived, strict=True)
+        for a in arrived
     ]
     if epoch:
         # Fetched at last: what said that it could not be makes room.

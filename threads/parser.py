@@ -75,7 +75,8 @@ class Job:
     """A mail on its way through a parser; `done` when it has come back."""
 
     raw: bytes
-    trusted: Sequence[str]
+    # Servers whose verdicts count, a line each.
+    trusted: bytes
     cpu_seconds: int
     seconds: float
     done: "Future[ParsedMail]" = field(default_factory=Future)
@@ -92,26 +93,14 @@ class Child:
     def __init__(self, command: Sequence[str], limits: Limits) -> None:
         self.limits = limits
         self.ended = False
-        self.link, theirs = socket.socketpair()
-        self.said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `end`
         try:
-            self.process = subprocess.Popen(  # noqa: S603 -- our own command
-                [*command, str(os.getpid()), str(limits.memory_bytes)],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=self.said,
-                cwd="/",
-                # No secret of ours is where hostile bytes are read.
-                env={"PYTHONPATH": str(_ROOT)},
-                start_new_session=True,
-            )
+            self.link, theirs = socket.socketpair()
+            with theirs:
+                self._start(command, theirs)
         except OSError as error:
-            self._close()
             raise NoParserError(
                 _("No parser can be started: %(error)s."), error=error
             ) from error
-        finally:
-            theirs.close()
         # How many mails it was sent and has not answered.
         self.sent = 0
         self._unsent: deque[memoryview] = deque()
@@ -127,6 +116,23 @@ class Child:
             raise NoParserError(
                 _("The parser does not start: %(how)s"), how=how
             ) from error
+
+    def _start(self, command: Sequence[str], theirs: socket.socket) -> None:
+        try:
+            self.said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `end`
+            self.process = subprocess.Popen(  # noqa: S603 -- our own command
+                [*command, str(os.getpid()), str(self.limits.memory_bytes)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=self.said,
+                cwd="/",
+                # No secret of ours is where hostile bytes are read.
+                env={"PYTHONPATH": str(_ROOT)},
+                start_new_session=True,
+            )
+        except OSError:
+            self.link.close()
+            raise
 
     def parse(self, jobs: Sequence[Job]) -> ParsedMail:
         """What it makes of the first; the others are sent ahead.
@@ -180,10 +186,12 @@ class Child:
     # --- The conversation ----------------------------------------------------------
 
     def _send(self, jobs: Sequence[Job]) -> None:
+        pieces: list[memoryview] = []
         for job in jobs:
-            ids = "\n".join(job.trusted).encode()
-            head = wire.REQUEST.pack(job.cpu_seconds, len(ids), len(job.raw)) + ids
-            self._unsent += [memoryview(head), memoryview(job.raw)]
+            sizes = len(job.trusted), len(job.raw)
+            head = wire.REQUEST.pack(job.cpu_seconds, *sizes) + job.trusted
+            pieces += [memoryview(head), memoryview(job.raw)]
+        self._unsent += pieces
         self.sent += len(jobs)
 
     def _answer(self, deadline: float) -> tuple[bytes, bytes]:

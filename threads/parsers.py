@@ -11,11 +11,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from math import ceil
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from threads.parser import COMMAND, Child, Job, Limits, NoParserError
+from threads.parser import COMMAND, Child, Job, Limits, ParserRaisedError
 
 # A child reads mail faster than it is stored: another is worth its start and its memory
 # when more waits for each than a pass has ahead, or one mail holds up all so long.
@@ -68,16 +69,16 @@ class Parsers:
         """Among others, and briefly."""
         limits = self.limits
         return self._submit(
-            Job(raw, trusted, limits.first_cpu_seconds, limits.first_seconds)
+            raw, trusted, limits.first_cpu_seconds, limits.first_seconds
         )
 
     def alone(self, raw: bytes, trusted: Sequence[str]) -> Job:
         """At length; the caller has charged the mail for it."""
         limits = self.limits
-        return self._submit(Job(raw, trusted, limits.cpu_seconds, limits.seconds))
+        return self._submit(raw, trusted, limits.cpu_seconds, limits.seconds)
 
     def warm(self) -> None:
-        """Mail is coming: a child starts, if there is none."""
+        """Mail is coming: a child starts, unless somebody feeds one already."""
         if not self._feeders:
             with self._changed:
                 self._keep = self.most
@@ -91,6 +92,8 @@ class Parsers:
         with self._changed:
             hands = self._feeders.values()
             held_up = [h for h in hands if h and h[0].late(HELD_UP_SECONDS)]
+            if len(held_up) == len(hands) >= self.most:
+                return  # there is nobody to go to
             for hand in held_up:
                 while len(hand) > 1:
                     self._jobs.appendleft(hand.pop())
@@ -119,7 +122,10 @@ class Parsers:
         for feeder in feeders:
             feeder.join()
 
-    def _submit(self, job: Job) -> Job:
+    def _submit(
+        self, raw: bytes, trusted: Sequence[str], cpu_seconds: int, seconds: float
+    ) -> Job:
+        job = Job(raw, "\n".join(trusted).encode(), cpu_seconds, seconds)
         with self._changed:
             self._keep = self.most
             self._jobs.append(job)
@@ -130,20 +136,22 @@ class Parsers:
 
     def _add_feeder(self) -> None:
         if len(self._feeders) < self.most:
-            feeder = threading.Thread(target=self._feed, name="parser", daemon=True)
-            self._feeders[feeder] = deque()
+            hand: deque[Job] = deque()
+            feeder = threading.Thread(
+                target=self._feed, args=(hand,), name="parser", daemon=True
+            )
             feeder.start()
+            self._feeders[feeder] = hand
 
     # --- The feeders -----------------------------------------------------------------
 
-    def _feed(self) -> None:
+    def _feed(self, hand: deque[Job]) -> None:
         """One child's life after another, all in the thread that starts them."""
         # They inherit this: a signal to the whole group is for us to act upon, and
         # the mail in hand is finished.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        hand = self._feeders[threading.current_thread()]
         parser: Child | None = None
-        with suppress(NoParserError):  # whose mail comes is told
+        with suppress(Exception):  # it is tried again, and whose mail comes is told
             parser = self._start()
         while jobs := self._next(hand):
             job = jobs[0]
@@ -151,6 +159,8 @@ class Parsers:
                 parser = parser or self._start()
                 answer = parser.parse(jobs)
             except Exception as error:  # noqa: BLE001 -- for whoever waits for the mail
+                if parser and not isinstance(error, ParserRaisedError):
+                    parser.ended = True  # nobody knows what it was sent, and answers
                 self._drop(hand, job)
                 job.done.set_exception(error)
             else:
@@ -174,7 +184,8 @@ class Parsers:
                     return []
                 self._changed.wait(idle)
             if len(hand) <= _IN_HAND // 2:
-                while self._jobs and len(hand) < _IN_HAND:
+                share = ceil(len(self._jobs) / len(self._feeders))
+                for _ in range(min(share, _IN_HAND - len(hand))):
                     hand.append(self._jobs.popleft())
             return list(hand)
 

@@ -6,6 +6,7 @@ round of a drain is text, made once; values are always parameters.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from json import dumps
 from typing import Any
 from uuid import UUID
@@ -103,7 +104,7 @@ def plain(value: object) -> str:
 def _on_postgresql(value: object) -> str:
     match value:
         case datetime():
-            return value.isoformat()
+            return _text(value.astimezone(UTC))
         case UUID():
             return str(value)
     raise TypeError(f"{type(value).__name__} is no plain value")
@@ -113,10 +114,15 @@ def on_sqlite(value: object) -> str:
     """The same, for who knows which database it is."""
     match value:
         case datetime():
-            return str(value.astimezone(UTC).replace(tzinfo=None))
+            return _text(value.astimezone(UTC)).removesuffix("+00:00")
         case UUID():
             return value.hex
     raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+@lru_cache(maxsize=1024)  # most rows of a batch are of one moment
+def _text(utc: datetime) -> str:
+    return utc.isoformat(" ")
 
 
 def moment(value: Any) -> datetime:

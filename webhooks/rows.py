@@ -9,7 +9,7 @@ expressions, no secrets, and every column has one.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from itertools import chain, islice
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
@@ -159,7 +159,6 @@ def _insert(rows: Sequence[models.Model], ending: str) -> None:
             row._state.db = alias  # noqa: SLF001
 
 
-@lru_cache(maxsize=1024)  # most rows of a batch are of one moment
 def _written(value: Any) -> str | None:
     return None if value is None else dialect.on_sqlite(value)
 

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -161,6 +162,16 @@ def test_without_a_parser_nobody_is_to_blame():
         parsers.first(mail(), []).done.result(30)
 
 
+def test_a_start_that_failed_is_tried_again(monkeypatch):
+    """A disk that is full has no room for a parser's last words."""
+    with Parsers() as parsers:
+        monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+        with pytest.raises(NoParserError, match="/nowhere"):
+            parsers.first(mail(), []).done.result(30)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        parsers.first(mail(), []).done.result(30)
+
+
 def test_children_come_with_work_and_go_without():
     with Parsers(most=2, idle_seconds=0.5) as parsers:
         jobs = [parsers.first(mail(), []) for _ in range(WAITING_EACH)]
@@ -188,6 +199,19 @@ def test_a_mail_that_holds_up_the_others_gets_them_another_child(frail):
     assert not slow.done.done()
 
 
+def test_what_nobody_else_can_take_stays_where_it_is():
+    with Parsers(QUICK, most=1, command=FRAIL) as parsers:
+        slow = parsers.first(poison("nap"), [])
+        quick = parsers.first(mail(), [])
+        eventually(lambda: slow.late(0.6))
+        before = children(b"tests.faults.frail")
+        parsers.relieve()
+        quick.done.result(30)
+        parsers.first(mail(), []).done.result(30)
+        assert children(b"tests.faults.frail") == before
+        assert len(before) == 1
+
+
 def test_what_a_parser_had_ahead_when_it_died_is_nobody_s_fault(frail):
     """A child that dies, or ends itself after a large mail, has others already."""
     frail.limits = replace(QUICK, first_cpu_seconds=20, memory_bytes=512 * MIB)
@@ -212,13 +236,12 @@ def test_a_mail_larger_than_a_socket_takes_is_no_standstill():
     assert whole == parse(raw)
 
 
-def children():
+def children(command=b"threads.mail.child"):
     """Parsers only: this process may have other children, or dead ones."""
     return [
         pid
         for pid in descendants(os.getpid())
-        if alive(pid)
-        and b"threads.mail.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if alive(pid) and command in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 

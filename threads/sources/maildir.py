@@ -119,7 +119,8 @@ class Maildir:
         What has grown since it was listed may grow for ever: the next pass has its
         size.
         """
-        path = self.path / copy.place
+        # Text: a `Path` is taken apart each time it is asked for.
+        path = f"{self.path}/{copy.place}"
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(path, flags)
@@ -146,11 +147,12 @@ class Maildir:
         """
         if not copy.fresh:
             return
-        old = self.path / copy.place
-        info = "" if ":" in old.name else ":2,"
+        name = copy.place.rpartition("/")[2]
+        info = "" if ":" in name else ":2,"
+        old, new = f"{self.path}/{copy.place}", f"{self.path}/cur/{name}{info}"
         try:
             with suppress(FileNotFoundError):
-                _move(old, self.path / "cur" / f"{old.name}{info}")
+                _move(old, new)
         except OSError as error:
             raise SourceError(
                 _(
@@ -161,7 +163,7 @@ class Maildir:
                 reason=error.strerror,
             ) from error
 
-    def _unreadable(self, path: Path, error: OSError) -> SourceError:
+    def _unreadable(self, path: Path | str, error: OSError) -> SourceError:
         return SourceError(
             _(
                 "%(path)s can't be read: %(reason)s."
@@ -172,19 +174,20 @@ class Maildir:
         )
 
 
-def _move(old: Path, new: Path) -> None:
+def _move(old: str, new: str) -> None:
     """A rename that replaces nothing."""
     try:
-        new.hardlink_to(old)
+        os.link(old, new)
     except FileExistsError:
-        if not new.samefile(old):
+        if not Path(new).samefile(old):
             return
     except OSError as error:
         if error.errno not in _NO_LINKS or os.path.lexists(new):
             raise
-        old.rename(new)
+        Path(old).rename(new)
         return
-    old.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        os.unlink(old)  # noqa: PTH108 -- text, as above
 
 
 def _no_mail(status: os.stat_result) -> str:
