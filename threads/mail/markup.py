@@ -29,14 +29,15 @@ _SILENT = frozenset(
     {"script", "style", "head", "title", "meta", "template", "noscript"}
 )
 _STYLE_TRICKS = re.compile(r"url|image|@import|expression|\\|/\*", re.IGNORECASE)
-# Controls too: the marks below are ours alone.
-_SPACES = re.compile(r"[\x00-\x20]+")
+# Controls too: the marks below are ours alone. A blank by itself stays as it is.
+_SPACES = re.compile(r"[\x00-\x1f][\x00-\x20]*+| [\x00-\x20]++")
+_WHITE = re.compile(r"[\x00-\x20]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _QUOTE, _UNQUOTE = "\x02", "\x03"
 _DEEPEST_QUOTE = 10
 # Between two texts: ends of lines and edges of blocks.
-_BETWEEN = re.compile(r" ?[\n\x04\x05][ \n\x04\x05]*")
-_ON_A_LINE = re.compile(r"(?<=[\n\x04\x05])[ \xa0]++(?=[\n\x04\x05])")
+_BETWEEN = re.compile(r"[\n\x04\x05][ \n\x04\x05]*")
+_ON_A_LINE = re.compile(r"([\n\x04\x05])([ \xa0]++)(?=[\n\x04\x05])")
 # Where Outlook begins a quote, it shows a line; in plain text it writes this one.
 _RULE = "_" * 32
 _DIVIDERS = ("divrplyfwdmsg", "mail-editor-reference-message-container")
@@ -154,21 +155,7 @@ def text_of(html: str) -> str:
     root = tree.body or tree.root
     if root is None:
         return ""
-    pieces: list[str] = []
-    links = 0
-    # A node to go on with, or what to do when what stands before it is done.
-    stack: list[_Step] = []
-    _enter(root, root.tag or "", pieces, stack)
-    while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            pieces.append(item)
-        elif isinstance(item, _Link):
-            links += 1
-            pieces.append(item.note(pieces) if links <= limits.LINKS else "")
-        else:
-            _along(item, pieces, stack)
-    return _tidy("".join(pieces))
+    return _tidy("".join(_Walk().over(root)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,45 +178,69 @@ class _Link:
 _Step = LexborNode | str | _Link
 
 
-def _along(node: LexborNode | None, pieces: list[str], stack: list[_Step]) -> None:
-    """A node and those beside it, until one holds others: that is entered."""
-    while node is not None:
-        tag = node.tag
-        if tag == "-text":
-            pieces.append(_SPACES.sub(" ", node.text_content or ""))
-        elif tag == "br":
-            pieces.append("\n")
-        elif tag == "img":
-            pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
-        elif tag not in _SILENT and tag is not None and tag[0] not in "-_":
-            if (following := node.next) is not None:
-                stack.append(following)
-            _enter(node, tag, pieces, stack)
-            return
-        node = node.next
+class _Walk:
+    """Over a tree, without recursion: its texts, and marks for what they stand in."""
 
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.links = 0
+        # A node to go on with, or what to do when what stands before it is done.
+        self.stack: list[_Step] = []
 
-def _enter(node: LexborNode, tag: str, pieces: list[str], stack: list[_Step]) -> None:
-    if edge := _EDGES.get(tag):
-        if tag == "p" and _is_line(node):
-            edge = _LINE
-        pieces.append(edge)
-        stack.append(edge)
-        if tag == "div" and _divides(node) and _RULE not in pieces[-_NEAR:]:
-            pieces += [_RULE, "\n"]
-        elif tag == "blockquote" and _quotes(node):
-            pieces.append(f"{_QUOTE}\n")
-            stack.append(f"\n{_UNQUOTE}")
-        elif tag == "li":
-            pieces.append("* ")
-    elif tag in {"td", "th"}:
-        stack.append(" ")
-    elif tag == "a":
-        href = _SPACES.sub("", node.attributes.get("href") or "")
-        if href.startswith(("http://", "https://")):
-            stack.append(_Link(href, len(pieces)))
-    if (child := node.child) is not None:
-        stack.append(child)
+    def over(self, root: LexborNode) -> list[str]:
+        pieces, stack = self.pieces, self.stack
+        node = self._into(root, root.tag or "")
+        while True:
+            while node is not None:
+                tag = node.tag
+                if tag == "-text":
+                    text = node.text_content or ""
+                    # Most are the end of a line between two tags.
+                    pieces.append(" " if text == "\n" else _SPACES.sub(" ", text))
+                elif tag == "br":
+                    pieces.append("\n")
+                elif tag == "img":
+                    pieces.append(_SPACES.sub(" ", node.attributes.get("alt") or ""))
+                elif tag not in _SILENT and tag is not None and tag[0] not in "-_":
+                    if (following := node.next) is not None:
+                        stack.append(following)
+                    node = self._into(node, tag)
+                    continue
+                node = node.next
+            if not stack:
+                return pieces
+            item = stack.pop()
+            if isinstance(item, str):
+                pieces.append(item)
+            elif isinstance(item, _Link):
+                self.links += 1
+                pieces.append(item.note(pieces) if self.links <= limits.LINKS else "")
+            else:
+                node = item
+
+    def _into(self, node: LexborNode, tag: str) -> LexborNode | None:
+        """Its first child, when what stands before that is said."""
+        pieces, stack = self.pieces, self.stack
+        if edge := _EDGES.get(tag):
+            if tag == "p" and _is_line(node):
+                edge = _LINE
+            pieces.append(edge)
+            stack.append(edge)
+            if tag == "div":
+                if _divides(node) and _RULE not in pieces[-_NEAR:]:
+                    pieces += [_RULE, "\n"]
+            elif tag == "blockquote" and _quotes(node):
+                pieces.append(f"{_QUOTE}\n")
+                stack.append(f"\n{_UNQUOTE}")
+            elif tag == "li":
+                pieces.append("* ")
+        elif tag in {"td", "th"}:
+            stack.append(" ")
+        elif tag == "a":
+            href = _WHITE.sub("", node.attributes.get("href") or "")
+            if href.startswith(("http://", "https://")):
+                stack.append(_Link(href, len(pieces)))
+        return node.child
 
 
 def _is_line(node: LexborNode) -> bool:
@@ -276,15 +287,21 @@ def _style(attributes: Mapping[str, str | None]) -> str:
 def _tidy(text: str) -> str:
     if "\xa0" in text:
         text = _ON_A_LINE.sub(_empty, text).replace("\xa0", " ")
-    text = _BETWEEN.sub(_ends, re.sub(r" {2,}", " ", text))
+    while "  " in text:
+        text = text.replace("  ", " ")
+    for mark in ("\n", _LINE, _APART):
+        text = text.replace(f" {mark}", mark)
+    text = _BETWEEN.sub(_ends, text)
     if _QUOTE in text:
         text = _prefixed(text)
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    if "\n\n\n" in text:
+        text = _BLANK_LINES.sub("\n\n", text)
+    return text.strip()
 
 
 def _empty(found: re.Match[str]) -> str:
     """A line that somebody left empty, as programs write it."""
-    return "\n" if "\xa0" in found[0] else ""
+    return f"{found[1]}\n" if "\xa0" in found[2] else found[1]
 
 
 def _ends(found: re.Match[str]) -> str:
@@ -299,7 +316,7 @@ def _ends(found: re.Match[str]) -> str:
     if _APART in run:
         return "\n\n"
     count = run.count("\n")
-    return "\n\n" if count > 1 or (count and run.lstrip(" ")[0] != "\n") else "\n"
+    return "\n\n" if count > 1 or (count and run[0] != "\n") else "\n"
 
 
 def _prefixed(text: str) -> str:

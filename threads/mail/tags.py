@@ -48,6 +48,7 @@ _INLINE = frozenset(
         "strike", "strong", "tt", "u",
     }
 )  # fmt: skip
+_SPECIAL = _VOID | _UNREAD | _REFUSED
 # A second one ends the first when only these stand between them.
 _BETWEEN = {
     "p": _INLINE,
@@ -90,15 +91,20 @@ class _Leveller:
         self.left_out: defaultdict[str, int] = defaultdict(int)
 
     def written(self) -> Levelled:
-        html = self.html
+        html, search = self.html, _MARKUP.search
         at = 0
-        while found := _MARKUP.search(html, at):
+        while found := search(html, at):
             start, end = found.span()
             if start - at > _LONG_TEXT:
                 self._interrupt(at, start)
             slash, name, ends, comment, declaration = found.groups()
             if ends:
-                at = self._tag(name.lower(), slash, start, end)
+                name = name.lower()
+                if name in _SPECIAL:
+                    at = self._special(name, slash, start, end)
+                    continue
+                kept = self._close(name, start) if slash else self._open(name, start)
+                at = end if kept else self._left_out(start, end)
             elif comment:
                 last = _COMMENT_ENDS.search(html, end)
                 at = self._left_out(start, last.end() if last else len(html))
@@ -126,19 +132,13 @@ class _Leveller:
         self.pending = end
         return end
 
-    def _tag(self, name: str, slash: str, start: int, at: int) -> int:
+    def _special(self, name: str, slash: str, start: int, at: int) -> int:
         """From where on nothing is decided yet."""
         if name in _UNREAD and not slash:
             return self._left_out(start, self._after(name, at))
-        if name in _VOID:
-            kept = not slash or name == "br"
-        elif name in _REFUSED or name in _UNREAD:
-            kept = False
-        elif slash:
-            kept = self._close(name, start)
-        else:
-            kept = self._open(name, start)
-        return at if kept else self._left_out(start, at)
+        if name in _VOID and (not slash or name == "br"):
+            return at
+        return self._left_out(start, at)
 
     def _after(self, name: str, at: int) -> int:
         closing = re.compile(rf"</{name}[\s/>]", re.IGNORECASE)
@@ -146,33 +146,36 @@ class _Leveller:
         return end.start() if end else len(self.html)
 
     def _open(self, name: str, start: int) -> bool:
+        open_ = self.open
         between = _BETWEEN.get(name)
         if between is not None and self.opened[name]:
-            for depth in range(1, min(_FARTHEST, len(self.open)) + 1):
-                if self.open[-depth] == name:
-                    self._close_to(len(self.open) - depth, start)
+            for depth in range(1, min(_FARTHEST, len(open_)) + 1):
+                inner = open_[-depth]
+                if inner == name:
+                    self._close_to(len(open_) - depth, start)
                     break
-                if self.open[-depth] not in between:
+                if inner not in between:
                     break
-        if len(self.open) >= limits.HTML_DEPTH:
+        if len(open_) >= limits.HTML_DEPTH:
             self.left_out[name] += 1
             return False
-        self.open.append(name)
+        open_.append(name)
         self.opened[name] += 1
         return True
 
     def _close(self, name: str, start: int) -> bool:
-        if self.left_out[name]:
+        if self.left_out.get(name):
             self.left_out[name] -= 1
             return False
-        if not self.opened[name]:
-            return name == "p"  # closed only, it still breaks the line
-        if self.open[-1] != name:
-            depth = len(self.open) - 1
-            while self.open[depth] != name:
+        open_ = self.open
+        if not open_ or open_[-1] != name:
+            if not self.opened[name]:
+                return name == "p"  # closed only, it still breaks the line
+            depth = len(open_) - 1
+            while open_[depth] != name:
                 depth -= 1
             self._close_to(depth + 1, start)
-        self.open.pop()
+        open_.pop()
         self.opened[name] -= 1
         return True
 
