@@ -95,7 +95,9 @@ def _base64(body: memoryview) -> Iterator[bytes]:
     for at in range(0, len(body), _PIECE):
         digits += bytes(body[at : at + _PIECE]).translate(None, _FOREIGN)
         if b"=" in digits:
-            *whole, digits = _PADDING.split(digits)
+            # Mostly at the end alone, which is known at once.
+            text = digits.rstrip(b"=")
+            *whole, digits = _PADDING.split(digits) if b"=" in text else (text, b"")
             yield from map(_stretch, whole)
         end = len(digits) // 4 * 4
         yield binascii.a2b_base64(digits[:end])
