@@ -1,4 +1,4 @@
-"""The stored mails that a batch may link to, in three set queries."""
+"""The stored mails that a batch may link to, asked for all at once (`stored`)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

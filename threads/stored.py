@@ -120,12 +120,11 @@ def _by_key(model: Any, keys: Iterable[int | None]) -> dict[int | None, Any]:
 def tags(threads: Collection[int]) -> Iterable[tuple[int, str]]:
     """The names of the tags that threads bear."""
     sql = _TAGGED.format(among=dialect.among("threads_thread_tags.thread_id"))
-    return ((pk, name) for pk, name in dialect.fetch(sql, dialect.keys(threads)))
+    return dialect.fetch(sql, dialect.keys(threads))
 
 
 def cuts(threads: Collection[int]) -> Iterable[tuple[int, int]]:
     """Which of these threads staff split from each other."""
     sql = _CUTS.format(a=dialect.among("a.thread_id"), b=dialect.among("b.thread_id"))
     keys = dialect.keys(threads)
-    found = dialect.fetch(sql, ThreadLink.Kind.CUT.value, keys, keys)
-    return ((one, other) for one, other in found)
+    return dialect.fetch(sql, ThreadLink.Kind.CUT.value, keys, keys)

@@ -18,6 +18,8 @@ def obedient(raw, trusted):
         time.sleep(3600)
     if order == b"nap":
         time.sleep(0.8)
+    if order == b"grow":
+        len(b"x" * 400_000_000)
     if order == b"exit":
         os._exit(3)
     if order == b"nonsense":
